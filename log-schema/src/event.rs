@@ -1,0 +1,417 @@
+//! Events: facts inside a decision, in the past tense, never refused.
+//!
+//! Decisions alone suffice to rebuild the allocator's state and every projection.
+
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    command::Policy,
+    id::{AgentId, FrameworkId, JobId, OfferId, RoleName, TaskId},
+    job::{JobSpecV1, RunSpecV1},
+    offset::TimeMs,
+    resources::Resources,
+    task::{EndV1, Incarnation, TaskState},
+};
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident($body:ty) = $wire:tt;)*) => {
+        /// Every event. On the wire it is a map of one entry: its name and its body.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum Event { $($(#[$doc])* #[serde(rename = $wire)] $name($body),)* }
+
+        impl Event {
+            /// The name on the wire.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => $wire,)* }
+            }
+
+            /// Every name.
+            pub const NAMES: &'static [&'static str] = &[$($wire,)*];
+        }
+    };
+}
+
+events! {
+    /// Log time moved on.
+    TimeAdvanced(TimeAdvancedV1) = "time.advanced";
+
+    /// An agent joined the cell.
+    AgentAdmitted(AgentAdmittedV1) = "agent.admitted";
+    /// An agent reported another capacity or other attributes.
+    AgentChanged(AgentChangedV1) = "agent.changed";
+    /// An agent fell silent: nothing new is placed on it.
+    AgentUnreachable(AgentUnreachableV1) = "agent.unreachable";
+    /// An unreachable agent came back in time: its tasks are as they were.
+    AgentReturned(AgentReturnedV1) = "agent.returned";
+    /// An agent is being removed: its tasks become lost, in slices.
+    AgentLeaving(AgentLeavingV1) = "agent.leaving";
+    /// An agent is gone, with no task left on it.
+    AgentRemoved(AgentRemovedV1) = "agent.removed";
+
+    /// A job was taken on.
+    JobAccepted(Box<JobAcceptedV1>) = "job.accepted";
+    /// A job's number of tasks changed.
+    JobScaled(JobScaledV1) = "job.scaled";
+    /// A job is being stopped: waiting tasks are withdrawn, the others are killed in slices.
+    JobStopping(JobStoppingV1) = "job.stopping";
+    /// No task of the job is left to run.
+    JobEnded(JobEndedV1) = "job.ended";
+    /// The job left the allocator's state; its name may be used again.
+    JobForgotten(JobForgottenV1) = "job.forgotten";
+    /// Tasks of a job could not be placed; said once until some of them can be.
+    PlacementDeferred(PlacementDeferredV1) = "placement.deferred";
+
+    /// A task was given to an agent, which is to start it.
+    TaskPlaced(TaskPlacedV1) = "task.placed";
+    /// A task's incarnation stepped to another state.
+    TaskStatusChanged(TaskStatusChangedV1) = "task.status_changed";
+    /// The agent is to end the task.
+    TaskKillRequested(TaskKillRequestedV1) = "task.kill_requested";
+    /// An ended task waits for its next start.
+    TaskRestartScheduled(TaskRestartScheduledV1) = "task.restart_scheduled";
+    /// The wait is over: the task is to be placed again.
+    TaskRestartDue(TaskRestartDueV1) = "task.restart_due";
+    /// A task that held no resources will not be started (again).
+    TaskWithdrawn(TaskWithdrawnV1) = "task.withdrawn";
+    /// An ended task of a framework left the allocator's state.
+    TaskForgotten(TaskForgottenV1) = "task.forgotten";
+
+    /// A framework may receive offers.
+    FrameworkSubscribed(FrameworkSubscribedV1) = "framework.subscribed";
+    /// A framework is ending: its tasks are killed in slices.
+    FrameworkEnding(FrameworkEndingV1) = "framework.ending";
+    /// A framework is gone, with no task left.
+    FrameworkRemoved(FrameworkRemovedV1) = "framework.removed";
+    /// A framework wants no offers.
+    OffersSuppressed(OffersSuppressedV1) = "offers.suppressed";
+    /// A framework wants offers again, and its filters are gone.
+    OffersRevived(OffersRevivedV1) = "offers.revived";
+    /// A framework wants no offers of an agent for some time.
+    FilterSet(FilterSetV1) = "filter.set";
+    /// A filter's time is over.
+    FilterExpired(FilterExpiredV1) = "filter.expired";
+    /// Resources of an agent were offered to a framework.
+    OfferMade(OfferMadeV1) = "offer.made";
+    /// An offer stands no more.
+    OfferEnded(OfferEndedV1) = "offer.ended";
+
+    /// A role's weight was set.
+    RoleSet(RoleSetV1) = "role.set";
+    /// The cell's parameters, all of them, after a change.
+    ParametersSet(ParametersV1) = "parameters.set";
+    /// Another version of the allocator's logic decides from here on.
+    LogicActivated(LogicActivatedV1) = "logic.activated";
+}
+
+macro_rules! bodies {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_attr:meta])* $field:ident: $type:ty),* $(,)? })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub struct $name { $($(#[$field_attr])* pub $field: $type),* }
+        )*
+    };
+}
+
+bodies! {
+    /// The body of [`Event::TimeAdvanced`].
+    TimeAdvancedV1 {
+        /// The time from here on.
+        now: TimeMs,
+    }
+    /// The body of [`Event::AgentAdmitted`].
+    AgentAdmittedV1 {
+        /// Which agent.
+        agent: AgentId,
+        /// Its number in order of admission, from 0; ties in placement go by it.
+        number: u32,
+        /// All that it has.
+        capacity: Resources,
+        /// What constraints are compared with.
+        attributes: BTreeMap<CompactString, CompactString>,
+    }
+    /// The body of [`Event::AgentChanged`].
+    AgentChangedV1 {
+        /// Which agent.
+        agent: AgentId,
+        /// All that it has now.
+        capacity: Resources,
+        /// What constraints are compared with now.
+        attributes: BTreeMap<CompactString, CompactString>,
+    }
+    /// The body of [`Event::AgentUnreachable`].
+    AgentUnreachableV1 {
+        /// Which agent.
+        agent: AgentId,
+    }
+    /// The body of [`Event::AgentReturned`].
+    AgentReturnedV1 {
+        /// Which agent.
+        agent: AgentId,
+    }
+    /// The body of [`Event::AgentLeaving`].
+    AgentLeavingV1 {
+        /// Which agent.
+        agent: AgentId,
+    }
+    /// The body of [`Event::AgentRemoved`].
+    AgentRemovedV1 {
+        /// Which agent.
+        agent: AgentId,
+    }
+    /// The body of [`Event::JobAccepted`].
+    JobAcceptedV1 {
+        /// The job as submitted.
+        spec: JobSpecV1,
+    }
+    /// The body of [`Event::JobScaled`].
+    JobScaledV1 {
+        /// Which job.
+        job: JobId,
+        /// How many tasks it is to have.
+        count: u32,
+    }
+    /// The body of [`Event::JobStopping`].
+    JobStoppingV1 {
+        /// Which job.
+        job: JobId,
+    }
+    /// The body of [`Event::JobEnded`].
+    JobEndedV1 {
+        /// Which job.
+        job: JobId,
+        /// How it ended.
+        outcome: JobOutcome,
+    }
+    /// The body of [`Event::JobForgotten`].
+    JobForgottenV1 {
+        /// Which job.
+        job: JobId,
+    }
+    /// The body of [`Event::PlacementDeferred`].
+    PlacementDeferredV1 {
+        /// Which job.
+        job: JobId,
+        /// How many of its tasks wait for a place.
+        waiting: u32,
+        /// Why not, as numbers of agents by reason; every agent of the cell is counted once. Empty: there is no agent.
+        reasons: BTreeMap<Reason, u32>,
+    }
+    /// The body of [`Event::TaskPlaced`].
+    TaskPlacedV1 {
+        /// Which task.
+        task: TaskId,
+        /// Which start of it.
+        incarnation: Incarnation,
+        /// Where.
+        agent: AgentId,
+        /// What it holds there, ports by number included.
+        resources: Resources,
+        /// What a framework's task runs. A job's task runs what its job says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<Box<RunSpecV1>>,
+    }
+    /// The body of [`Event::TaskStatusChanged`].
+    TaskStatusChangedV1 {
+        /// Which task.
+        task: TaskId,
+        /// Which start of it.
+        incarnation: Incarnation,
+        /// Where it is or was.
+        agent: AgentId,
+        /// Where it stands now.
+        state: TaskState,
+        /// How it ended, where it did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end: Option<EndV1>,
+    }
+    /// The body of [`Event::TaskKillRequested`].
+    TaskKillRequestedV1 {
+        /// Which task.
+        task: TaskId,
+        /// Which start of it.
+        incarnation: Incarnation,
+        /// Where it is.
+        agent: AgentId,
+    }
+    /// The body of [`Event::TaskRestartScheduled`].
+    TaskRestartScheduledV1 {
+        /// Which task.
+        task: TaskId,
+        /// The wait, counted from the first tick that follows.
+        delay_ms: u64,
+        /// How many restarts it has had, this one included.
+        restarts: u32,
+    }
+    /// The body of [`Event::TaskRestartDue`].
+    TaskRestartDueV1 {
+        /// Which task.
+        task: TaskId,
+    }
+    /// The body of [`Event::TaskWithdrawn`].
+    TaskWithdrawnV1 {
+        /// Which task.
+        task: TaskId,
+    }
+    /// The body of [`Event::TaskForgotten`].
+    TaskForgottenV1 {
+        /// Which task.
+        task: TaskId,
+    }
+    /// The body of [`Event::FrameworkSubscribed`].
+    FrameworkSubscribedV1 {
+        /// Which framework.
+        framework: FrameworkId,
+        /// The role whose share it uses.
+        role: RoleName,
+    }
+    /// The body of [`Event::FrameworkEnding`].
+    FrameworkEndingV1 {
+        /// Which framework.
+        framework: FrameworkId,
+    }
+    /// The body of [`Event::FrameworkRemoved`].
+    FrameworkRemovedV1 {
+        /// Which framework.
+        framework: FrameworkId,
+    }
+    /// The body of [`Event::OffersSuppressed`].
+    OffersSuppressedV1 {
+        /// Which framework.
+        framework: FrameworkId,
+    }
+    /// The body of [`Event::OffersRevived`].
+    OffersRevivedV1 {
+        /// Which framework.
+        framework: FrameworkId,
+    }
+    /// The body of [`Event::FilterSet`].
+    FilterSetV1 {
+        /// Who wants no offers.
+        framework: FrameworkId,
+        /// Of which agent.
+        agent: AgentId,
+        /// For how long, counted from the first tick that follows.
+        filter_ms: u64,
+    }
+    /// The body of [`Event::FilterExpired`].
+    FilterExpiredV1 {
+        /// Who may have offers again.
+        framework: FrameworkId,
+        /// Of which agent.
+        agent: AgentId,
+    }
+    /// The body of [`Event::OfferMade`].
+    OfferMadeV1 {
+        /// The offer.
+        offer: OfferId,
+        /// To whom.
+        framework: FrameworkId,
+        /// Of which agent.
+        agent: AgentId,
+        /// What is offered.
+        resources: Resources,
+    }
+    /// The body of [`Event::OfferEnded`].
+    OfferEndedV1 {
+        /// The offer.
+        offer: OfferId,
+        /// Why it stands no more.
+        reason: OfferEnd,
+    }
+    /// The body of [`Event::RoleSet`].
+    RoleSetV1 {
+        /// Which role.
+        role: RoleName,
+        /// Its weight.
+        weight: u32,
+    }
+    /// The body of [`Event::ParametersSet`].
+    ParametersV1 {
+        /// How agents are chosen for jobs' tasks.
+        policy: Policy,
+        /// How long an offer stands.
+        offer_ttl_ms: u64,
+        /// How long an unreachable agent may come back to its tasks.
+        agent_lost_after_ms: u64,
+        /// How long an idempotency key is remembered.
+        key_kept_ms: u64,
+        /// How long what has ended stays in the allocator's state.
+        ended_kept_ms: u64,
+    }
+    /// The body of [`Event::LogicActivated`].
+    LogicActivatedV1 {
+        /// The version that decides from here on.
+        version: u32,
+    }
+}
+
+/// How a job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobOutcome {
+    /// Every task finished.
+    Succeeded,
+    /// Some task failed and may not be started again.
+    Failed,
+    /// It was stopped.
+    Stopped,
+}
+
+/// Why an offer stands no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfferEnd {
+    /// The framework took it.
+    Accepted,
+    /// The framework gave it back.
+    Declined,
+    /// Nobody answered in time.
+    TimedOut,
+    /// Rescinded: the agent went away.
+    AgentAway,
+    /// Rescinded: the agent's capacity changed.
+    AgentChanged,
+    /// Rescinded: the framework suppressed its offers or ended.
+    FrameworkAway,
+    /// Rescinded: a job's task needed the room.
+    NeededByJob,
+}
+
+/// Why one agent cannot take one task. The first that holds is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The agent is silent or leaving.
+    AgentAway,
+    /// A constraint does not hold.
+    ConstraintUnmet,
+    /// The agent's whole CPU is less than the task needs.
+    CpuTooSmall,
+    /// The agent's whole memory is less than the task needs.
+    MemTooSmall,
+    /// The agent's whole disk is less than the task needs.
+    DiskTooSmall,
+    /// The agent's whole GPU is less than the task needs.
+    GpuTooSmall,
+    /// The agent has fewer ports than the task needs.
+    PortsTooFew,
+    /// The agent has less of a custom resource than the task needs.
+    CustomTooSmall,
+    /// The CPU that is left is less than the task needs.
+    CpuTaken,
+    /// The memory that is left is less than the task needs.
+    MemTaken,
+    /// The disk that is left is less than the task needs.
+    DiskTaken,
+    /// The GPU that is left is less than the task needs.
+    GpuTaken,
+    /// The ports that are left are fewer than the task needs.
+    PortsTaken,
+    /// What is left of a custom resource is less than the task needs.
+    CustomTaken,
+}

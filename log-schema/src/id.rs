@@ -1,0 +1,217 @@
+//! Names of things: one newtype for each, checked when it comes from outside.
+//!
+//! An id is short printable text. It never holds a blank, a control character or a separator that
+//! another id is built with (`.` and `/` join the parts of a [`TaskId`]).
+
+use std::{fmt, str::FromStr};
+
+use compact_str::{CompactString, format_compact};
+use serde::{Deserialize, Serialize};
+
+/// The longest id, in bytes.
+pub const ID_BYTES_MAX: usize = 128;
+
+/// Text is not a legal id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are what the message names")]
+pub enum Error {
+    /// Nothing was given.
+    #[error("{what} is empty")]
+    Empty { what: &'static str },
+    /// More than [`ID_BYTES_MAX`] bytes.
+    #[error("{what} is {bytes} bytes long, more than {ID_BYTES_MAX}")]
+    TooLong { what: &'static str, bytes: usize },
+    /// A character that this id may not hold.
+    #[error("{what} {text:?} holds {character:?}, which is none of {allowed}")]
+    Character { what: &'static str, text: CompactString, character: char, allowed: &'static str },
+    /// A task id that is neither `job.index` nor `framework/name`.
+    #[error("task id {text:?} is neither JOB.INDEX nor FRAMEWORK/NAME")]
+    TaskShape { text: CompactString },
+}
+
+fn check(what: &'static str, text: &str, extra: &str, allowed: &'static str) -> Result<(), Error> {
+    if text.is_empty() {
+        return Err(Error::Empty { what });
+    }
+    if text.len() > ID_BYTES_MAX {
+        return Err(Error::TooLong { what, bytes: text.len() });
+    }
+    let illegal = |c: &char| !(c.is_ascii_alphanumeric() || extra.contains(*c));
+    match text.chars().find(illegal) {
+        Some(character) => Err(Error::Character { what, text: text.into(), character, allowed }),
+        None => Ok(()),
+    }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $extra:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(CompactString);
+
+        impl $name {
+            #[doc = concat!("Checks text from outside and makes it a ", $what, ".")]
+            pub fn new(text: impl AsRef<str>) -> Result<Self, Error> {
+                let text = text.as_ref();
+                check($what, text, $extra, concat!("a-z A-Z 0-9 ", $extra))?;
+                Ok(Self(text.into()))
+            }
+
+            /// The text of the id.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+            fn from_str(text: &str) -> Result<Self, Error> {
+                Self::new(text)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = CompactString::deserialize(from)?;
+                check($what, &text, $extra, concat!("a-z A-Z 0-9 ", $extra))
+                    .map_err(serde::de::Error::custom)?;
+                Ok(Self(text))
+            }
+        }
+    };
+}
+
+id! {
+    /// A machine.
+    AgentId, "agent id", "_-.:"
+}
+id! {
+    /// Work that the cell places itself.
+    JobId, "job id", "_-"
+}
+id! {
+    /// An outside scheduler that takes offers.
+    FrameworkId, "framework id", "_-"
+}
+id! {
+    /// A name that shares and weights hang on. `/` is kept for the role tree; `*` is the default role.
+    RoleName, "role name", "_-*/"
+}
+id! {
+    /// Who sent a command.
+    Principal, "principal", "_-.:@/"
+}
+id! {
+    /// The client's idempotency key: the same principal and key mean the same command.
+    Key, "idempotency key", "_-.:@/"
+}
+
+/// One task: `job.index` for a job's task, `framework/name` for a framework's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct TaskId(CompactString);
+
+/// Whose task it is, read from its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskOwner<'a> {
+    /// The task with this index of this job.
+    Job { job: &'a str, index: u32 },
+    /// The task that this framework calls by this name.
+    Framework { framework: &'a str, name: &'a str },
+}
+
+impl TaskId {
+    /// The id of a job's task.
+    pub fn of_job(job: &JobId, index: u32) -> Self {
+        Self(format_compact!("{job}.{index}"))
+    }
+
+    /// The id of a framework's task; `name` follows the rules of a [`JobId`].
+    pub fn of_framework(framework: &FrameworkId, name: &str) -> Result<Self, Error> {
+        check("task name", name, "_-", "a-z A-Z 0-9 _-")?;
+        Ok(Self(format_compact!("{framework}/{name}")))
+    }
+
+    /// Checks text from outside.
+    pub fn new(text: impl AsRef<str>) -> Result<Self, Error> {
+        let text = text.as_ref();
+        check("task id", text, "_-./", "a-z A-Z 0-9 _-./")?;
+        split(text).ok_or_else(|| Error::TaskShape { text: text.into() })?;
+        Ok(Self(text.into()))
+    }
+
+    /// Whose task it is.
+    pub fn owner(&self) -> TaskOwner<'_> {
+        split(&self.0).expect("a task id is checked when it is made")
+    }
+
+    /// The text of the id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn split(text: &str) -> Option<TaskOwner<'_>> {
+    if let Some((job, index)) = text.rsplit_once('.') {
+        let canonical = index == "0" || !index.starts_with(['0', '+']);
+        let index = index.parse().ok().filter(|_| canonical)?;
+        return (!job.is_empty() && !job.contains(['.', '/'])).then_some(TaskOwner::Job { job, index });
+    }
+    let (framework, name) = text.split_once('/')?;
+    let legal = !framework.is_empty() && !name.is_empty() && !name.contains('/');
+    legal.then_some(TaskOwner::Framework { framework, name })
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for TaskId {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::new(text)
+    }
+}
+
+impl<'de> Deserialize<'de> for TaskId {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = CompactString::deserialize(from)?;
+        if split(&text).is_none() || check("task id", &text, "_-./", "").is_err() {
+            return Err(serde::de::Error::custom(Error::TaskShape { text }));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// An offer, numbered by the allocator from 1. Its text form is `o17`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OfferId(pub u64);
+
+impl fmt::Display for OfferId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "o{}", self.0)
+    }
+}
+
+impl FromStr for OfferId {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let number = text.strip_prefix('o').and_then(|digits| digits.parse().ok());
+        number.map(Self).ok_or_else(|| Error::Character {
+            what: "offer id",
+            text: text.into(),
+            character: text.chars().next().unwrap_or(' '),
+            allowed: "the letter o and a number, as in o17",
+        })
+    }
+}

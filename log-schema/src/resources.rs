@@ -1,0 +1,216 @@
+//! What a machine has and a task needs: CPU, memory, disk, GPU, ports and custom scalars.
+//!
+//! Text form: `cpu=4 mem=8Gi disk=10Gi gpu=0.5 ports=31000-32000 licences=3`. The form of Mesos,
+//! `cpus:4;mem:1024;ports:[31000-32000]`, is read too.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ports::{self, PortRanges},
+    quantity::{self, MiB, MilliCpu, MilliGpu},
+};
+
+/// The most custom scalars in one set of resources.
+pub const CUSTOM_SCALARS_MAX: usize = 64;
+
+/// An amount of every kind of resource. Fields that are zero or empty are not written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resources {
+    /// CPU time.
+    #[serde(default, skip_serializing_if = "MilliCpu::is_zero")]
+    pub cpu: MilliCpu,
+    /// Memory.
+    #[serde(default, skip_serializing_if = "MiB::is_zero")]
+    pub mem: MiB,
+    /// Disk space.
+    #[serde(default, skip_serializing_if = "MiB::is_zero")]
+    pub disk: MiB,
+    /// GPU time.
+    #[serde(default, skip_serializing_if = "MilliGpu::is_zero")]
+    pub gpu: MilliGpu,
+    /// Ports by number.
+    #[serde(default, skip_serializing_if = "PortRanges::is_empty")]
+    pub ports: PortRanges,
+    /// Whole units of anything else, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub custom: BTreeMap<CompactString, u64>,
+}
+
+impl Resources {
+    /// Only CPU and memory.
+    pub fn of(cpu: MilliCpu, mem: MiB) -> Self {
+        Self { cpu, mem, ..Self::default() }
+    }
+
+    /// Whether there is nothing at all.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether this much can be taken out of `room`.
+    pub fn fits_in(&self, room: &Self) -> bool {
+        self.cpu <= room.cpu
+            && self.mem <= room.mem
+            && self.disk <= room.disk
+            && self.gpu <= room.gpu
+            && (self.ports.is_empty() || room.ports.contains_all(&self.ports))
+            && self.custom.iter().all(|(name, amount)| room.custom(name) >= *amount)
+    }
+
+    /// How much there is of a custom scalar.
+    pub fn custom(&self, name: &str) -> u64 {
+        self.custom.get(name).copied().unwrap_or(0)
+    }
+
+    /// The sum, or `None` where an amount passes the end of its type or a port is in both.
+    pub fn checked_add(&self, other: &Self) -> Option<Self> {
+        let ports = self.ports.union(&other.ports);
+        if ports.count() != self.ports.count() + other.ports.count() {
+            return None;
+        }
+        let mut custom = self.custom.clone();
+        for (name, amount) in &other.custom {
+            let sum = custom.entry(name.clone()).or_insert(0);
+            *sum = sum.checked_add(*amount)?;
+        }
+        Some(Self {
+            cpu: self.cpu.checked_add(other.cpu)?,
+            mem: self.mem.checked_add(other.mem)?,
+            disk: self.disk.checked_add(other.disk)?,
+            gpu: self.gpu.checked_add(other.gpu)?,
+            ports,
+            custom,
+        })
+    }
+
+    /// The difference, or `None` where `other` is not all here.
+    pub fn checked_sub(&self, other: &Self) -> Option<Self> {
+        if !other.fits_in(self) {
+            return None;
+        }
+        let mut custom = self.custom.clone();
+        for (name, amount) in &other.custom {
+            *custom.entry(name.clone()).or_insert(0) -= amount;
+        }
+        custom.retain(|_, amount| *amount > 0);
+        Some(Self {
+            cpu: self.cpu.checked_sub(other.cpu)?,
+            mem: self.mem.checked_sub(other.mem)?,
+            disk: self.disk.checked_sub(other.disk)?,
+            gpu: self.gpu.checked_sub(other.gpu)?,
+            ports: self.ports.minus(&other.ports),
+            custom,
+        })
+    }
+}
+
+/// Text is not a set of resources.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are what the message names")]
+pub enum Error {
+    /// A part without `=` or `:`.
+    #[error("{part:?} is not NAME=AMOUNT, as in cpu=4 mem=8Gi")]
+    NotAPair { part: String },
+    /// The same name twice.
+    #[error("{name:?} is given twice")]
+    Twice { name: String },
+    /// A custom name that is not a word.
+    #[error("{name:?} is not the name of a resource")]
+    Name { name: String },
+    /// More custom scalars than [`CUSTOM_SCALARS_MAX`].
+    #[error("more than {CUSTOM_SCALARS_MAX} custom resources")]
+    TooMany,
+    /// A bad amount.
+    #[error("{name}")]
+    Amount { name: String, source: quantity::Error },
+    /// Bad ports.
+    #[error("ports")]
+    Ports { source: ports::Error },
+}
+
+impl FromStr for Resources {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let mut resources = Self::default();
+        let mut seen = std::collections::BTreeSet::new();
+        for part in split_parts(text) {
+            let (name, amount) = part.split_once(['=', ':']).ok_or_else(|| Error::NotAPair { part: part.into() })?;
+            let (name, amount) = (name.trim(), amount.trim());
+            if !seen.insert(canonical(name).to_owned()) {
+                return Err(Error::Twice { name: name.into() });
+            }
+            set(&mut resources, canonical(name), amount)?;
+        }
+        Ok(resources)
+    }
+}
+
+/// Parts are parted by blanks, or by `;` where Mesos's form is used.
+fn split_parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ';' || c.is_whitespace()).map(str::trim).filter(|part| !part.is_empty())
+}
+
+/// The one name of a resource that also goes by Mesos's plural.
+fn canonical(name: &str) -> &str {
+    match name {
+        "cpus" => "cpu",
+        "gpus" => "gpu",
+        other => other,
+    }
+}
+
+fn set(resources: &mut Resources, name: &str, amount: &str) -> Result<(), Error> {
+    let wrong = |source| Error::Amount { name: name.into(), source };
+    match name {
+        "cpu" => resources.cpu = amount.parse().map_err(wrong)?,
+        "mem" => resources.mem = amount.parse().map_err(wrong)?,
+        "disk" => resources.disk = amount.parse().map_err(wrong)?,
+        "gpu" => resources.gpu = amount.parse().map_err(wrong)?,
+        "ports" => {
+            let bare = amount.trim_start_matches('[').trim_end_matches(']');
+            resources.ports = bare.parse().map_err(|source| Error::Ports { source })?;
+        }
+        custom => return set_custom(resources, custom, amount),
+    }
+    Ok(())
+}
+
+fn set_custom(resources: &mut Resources, name: &str, amount: &str) -> Result<(), Error> {
+    let word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if !word || name.len() > 64 {
+        return Err(Error::Name { name: name.into() });
+    }
+    if resources.custom.len() == CUSTOM_SCALARS_MAX {
+        return Err(Error::TooMany);
+    }
+    let units: u64 = amount.parse().map_err(|_| Error::Amount {
+        name: name.into(),
+        source: quantity::Error::NotANumber { text: amount.into(), expected: "a whole number" },
+    })?;
+    if units > 0 {
+        resources.custom.insert(name.into(), units);
+    }
+    Ok(())
+}
+
+impl fmt::Display for Resources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = vec![format!("cpu={}", self.cpu), format!("mem={}", self.mem)];
+        if !self.disk.is_zero() {
+            parts.push(format!("disk={}", self.disk));
+        }
+        if !self.gpu.is_zero() {
+            parts.push(format!("gpu={}", self.gpu));
+        }
+        if !self.ports.is_empty() {
+            parts.push(format!("ports={}", self.ports));
+        }
+        parts.extend(self.custom.iter().map(|(name, units)| format!("{name}={units}")));
+        f.write_str(&parts.join(" "))
+    }
+}
