@@ -61,7 +61,7 @@ pub struct AnswerV1 {
     pub events: Vec<Event>,
 }
 
-/// Who asked, and under which idempotency key.
+/// Who asked, under which idempotency key, and a digest of what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AskedV1 {
@@ -69,6 +69,8 @@ pub struct AskedV1 {
     pub principal: Principal,
     /// The client's idempotency key.
     pub key: Key,
+    /// FNV-1a (64 bit) over the command's kind (2 bytes, big-endian) and payload: tells a repetition from a reused key.
+    pub digest: u64,
 }
 
 impl EpochV1 {

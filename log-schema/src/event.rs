@@ -61,7 +61,7 @@ events! {
     JobEnded(JobEndedV1) = "job.ended";
     /// The job left the allocator's state; its name may be used again.
     JobForgotten(JobForgottenV1) = "job.forgotten";
-    /// Tasks of a job could not be placed; said once until some of them can be.
+    /// Tasks of a job could not be placed; said once until none of them waits.
     PlacementDeferred(PlacementDeferredV1) = "placement.deferred";
 
     /// A task was given to an agent, which is to start it.

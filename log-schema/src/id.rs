@@ -3,13 +3,15 @@
 //! An id is short printable text. It never holds a blank, a control character or a separator that
 //! another id is built with (`.` and `/` join the parts of a [`TaskId`]).
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Borrow, fmt, str::FromStr};
 
 use compact_str::{CompactString, format_compact};
 use serde::{Deserialize, Serialize};
 
-/// The longest id, in bytes.
+/// The longest id, in bytes; a [`TaskId`] joins two.
 pub const ID_BYTES_MAX: usize = 128;
+/// The longest task id, in bytes: whatever [`TaskId::of_job`] and [`TaskId::of_framework`] can make.
+pub const TASK_ID_BYTES_MAX: usize = ID_BYTES_MAX + 1 + ID_BYTES_MAX;
 
 /// Text is not a legal id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,9 +20,9 @@ pub enum Error {
     /// Nothing was given.
     #[error("{what} is empty")]
     Empty { what: &'static str },
-    /// More than [`ID_BYTES_MAX`] bytes.
-    #[error("{what} is {bytes} bytes long, more than {ID_BYTES_MAX}")]
-    TooLong { what: &'static str, bytes: usize },
+    /// More than [`ID_BYTES_MAX`] bytes, or than [`TASK_ID_BYTES_MAX`] for a task.
+    #[error("{what} is {bytes} bytes long, more than {max}")]
+    TooLong { what: &'static str, bytes: usize, max: usize },
     /// A character that this id may not hold.
     #[error("{what} {text:?} holds {character:?}, which is none of {allowed}")]
     Character { what: &'static str, text: CompactString, character: char, allowed: &'static str },
@@ -30,11 +32,15 @@ pub enum Error {
 }
 
 fn check(what: &'static str, text: &str, extra: &str, allowed: &'static str) -> Result<(), Error> {
+    check_within(ID_BYTES_MAX, what, text, extra, allowed)
+}
+
+fn check_within(max: usize, what: &'static str, text: &str, extra: &str, allowed: &'static str) -> Result<(), Error> {
     if text.is_empty() {
         return Err(Error::Empty { what });
     }
-    if text.len() > ID_BYTES_MAX {
-        return Err(Error::TooLong { what, bytes: text.len() });
+    if text.len() > max {
+        return Err(Error::TooLong { what, bytes: text.len(), max });
     }
     let illegal = |c: &char| !(c.is_ascii_alphanumeric() || extra.contains(*c));
     match text.chars().find(illegal) {
@@ -67,6 +73,12 @@ macro_rules! id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(&self.0)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
             }
         }
 
@@ -122,9 +134,19 @@ pub struct TaskId(CompactString);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskOwner<'a> {
     /// The task with this index of this job.
-    Job { job: &'a str, index: u32 },
+    Job {
+        /// The job's id.
+        job: &'a str,
+        /// From 0.
+        index: u32,
+    },
     /// The task that this framework calls by this name.
-    Framework { framework: &'a str, name: &'a str },
+    Framework {
+        /// The framework's id.
+        framework: &'a str,
+        /// The framework's own name for the task.
+        name: &'a str,
+    },
 }
 
 impl TaskId {
@@ -142,8 +164,7 @@ impl TaskId {
     /// Checks text from outside.
     pub fn new(text: impl AsRef<str>) -> Result<Self, Error> {
         let text = text.as_ref();
-        check("task id", text, "_-./", "a-z A-Z 0-9 _-./")?;
-        split(text).ok_or_else(|| Error::TaskShape { text: text.into() })?;
+        check_task(text)?;
         Ok(Self(text.into()))
     }
 
@@ -155,6 +176,14 @@ impl TaskId {
     /// The text of the id.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+fn check_task(text: &str) -> Result<(), Error> {
+    check_within(TASK_ID_BYTES_MAX, "task id", text, "_-./", "a-z A-Z 0-9 _-./")?;
+    match split(text) {
+        Some(_) => Ok(()),
+        None => Err(Error::TaskShape { text: text.into() }),
     }
 }
 
@@ -185,9 +214,7 @@ impl FromStr for TaskId {
 impl<'de> Deserialize<'de> for TaskId {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = CompactString::deserialize(from)?;
-        if split(&text).is_none() || check("task id", &text, "_-./", "").is_err() {
-            return Err(serde::de::Error::custom(Error::TaskShape { text }));
-        }
+        check_task(&text).map_err(serde::de::Error::custom)?;
         Ok(Self(text))
     }
 }
@@ -206,7 +233,8 @@ impl fmt::Display for OfferId {
 impl FromStr for OfferId {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self, Error> {
-        let number = text.strip_prefix('o').and_then(|digits| digits.parse().ok());
+        let digits = text.strip_prefix('o').filter(|digits| !digits.starts_with('+'));
+        let number = digits.and_then(|digits| digits.parse().ok());
         number.map(Self).ok_or_else(|| Error::Character {
             what: "offer id",
             text: text.into(),

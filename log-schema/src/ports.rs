@@ -4,8 +4,9 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// The most ranges that one set may hold.
-pub const PORT_RANGES_MAX: usize = 4096;
+/// The most ranges that one set may hold: every other port. So whatever sets are made of legal
+/// ones, by union or difference, is legal too, and can be read back.
+pub const PORT_RANGES_MAX: usize = 32_768;
 
 /// Text or bytes are not a set of ports.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,13 +27,17 @@ pub struct PortRanges(Vec<(u16, u16)>);
 
 impl PortRanges {
     /// Sorts and joins ranges given as `(first, last)`, both included.
-    pub fn new(mut ranges: Vec<(u16, u16)>) -> Result<Self, Error> {
+    pub fn new(ranges: Vec<(u16, u16)>) -> Result<Self, Error> {
         if let Some((first, last)) = ranges.iter().find(|(first, last)| first > last) {
             return Err(Error::NotARange { text: format!("{first}-{last}") });
         }
         if ranges.len() > PORT_RANGES_MAX {
             return Err(Error::TooMany);
         }
+        Ok(Self::join(ranges))
+    }
+
+    fn join(mut ranges: Vec<(u16, u16)>) -> Self {
         ranges.sort_unstable();
         let mut joined: Vec<(u16, u16)> = Vec::with_capacity(ranges.len());
         for (first, last) in ranges {
@@ -41,7 +46,7 @@ impl PortRanges {
                 _ => joined.push((first, last)),
             }
         }
-        Ok(Self(joined))
+        Self(joined)
     }
 
     /// The ranges, in order.
@@ -88,8 +93,7 @@ impl PortRanges {
     /// The ports of either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        let all = self.0.iter().chain(&other.0).copied().collect();
-        Self::new(all).expect("two legal sets make a legal one")
+        Self::join(self.0.iter().chain(&other.0).copied().collect())
     }
 
     /// The ports of this set that are not in `other`.
@@ -135,10 +139,14 @@ impl FromStr for PortRanges {
 
 fn parse_range(text: &str) -> Result<(u16, u16), Error> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    match (first.trim().parse(), last.trim().parse()) {
-        (Ok(first), Ok(last)) => Ok((first, last)),
+    match (parse_port(first.trim()), parse_port(last.trim())) {
+        (Some(first), Some(last)) => Ok((first, last)),
         _ => Err(Error::NotARange { text: text.into() }),
     }
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|_| !text.starts_with('+'))
 }
 
 impl fmt::Display for PortRanges {

@@ -75,7 +75,8 @@ fn parse_milli(text: &str) -> Result<u64, Error> {
         .ok_or_else(|| Error::TooLarge { text: text.into() })
 }
 
-fn digits(part: &str, text: &str, expected: &'static str) -> Result<u64, Error> {
+/// Reads decimal digits and nothing else; `text` is what errors show.
+pub(crate) fn digits(part: &str, text: &str, expected: &'static str) -> Result<u64, Error> {
     if part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Error::NotANumber { text: text.into(), expected });
     }

@@ -15,6 +15,8 @@ use crate::{
 
 /// The most custom scalars in one set of resources.
 pub const CUSTOM_SCALARS_MAX: usize = 64;
+/// The longest name of a custom scalar, in bytes.
+pub const CUSTOM_NAME_BYTES_MAX: usize = 64;
 
 /// An amount of every kind of resource. Fields that are zero or empty are not written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,8 +37,8 @@ pub struct Resources {
     /// Ports by number.
     #[serde(default, skip_serializing_if = "PortRanges::is_empty")]
     pub ports: PortRanges,
-    /// Whole units of anything else, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// Whole units of anything else, by name. No amount is zero.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "read_custom")]
     pub custom: BTreeMap<CompactString, u64>,
 }
 
@@ -150,9 +152,14 @@ impl FromStr for Resources {
     }
 }
 
-/// Parts are parted by blanks, or by `;` where Mesos's form is used.
+/// Parts are parted by blanks, or by `;` where Mesos's form is used; not inside its brackets.
 fn split_parts(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| c == ';' || c.is_whitespace()).map(str::trim).filter(|part| !part.is_empty())
+    let mut inside = false;
+    let between = move |c: char| {
+        inside = c == '[' || (inside && c != ']');
+        !inside && (c == ';' || c.is_whitespace())
+    };
+    text.split(between).map(str::trim).filter(|part| !part.is_empty())
 }
 
 /// The one name of a resource that also goes by Mesos's plural.
@@ -181,21 +188,35 @@ fn set(resources: &mut Resources, name: &str, amount: &str) -> Result<(), Error>
 }
 
 fn set_custom(resources: &mut Resources, name: &str, amount: &str) -> Result<(), Error> {
-    let word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if !word || name.len() > 64 {
+    if !is_custom_name(name) {
         return Err(Error::Name { name: name.into() });
     }
     if resources.custom.len() == CUSTOM_SCALARS_MAX {
         return Err(Error::TooMany);
     }
-    let units: u64 = amount.parse().map_err(|_| Error::Amount {
-        name: name.into(),
-        source: quantity::Error::NotANumber { text: amount.into(), expected: "a whole number" },
-    })?;
+    let units = quantity::digits(amount, amount, "a whole number")
+        .map_err(|source| Error::Amount { name: name.into(), source })?;
     if units > 0 {
         resources.custom.insert(name.into(), units);
     }
     Ok(())
+}
+
+/// A word that means none of the resources with a unit, so that text and bytes can say the same.
+fn is_custom_name(name: &str) -> bool {
+    let word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let taken = matches!(canonical(name), "cpu" | "mem" | "disk" | "gpu" | "ports");
+    word && !taken && !name.is_empty() && name.len() <= CUSTOM_NAME_BYTES_MAX
+}
+
+/// Bytes may say no more than text: words for names, and no amount of zero. How many there are is
+/// not checked here, because a sum of legal sets must be readable.
+fn read_custom<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeMap<CompactString, u64>, D::Error> {
+    let custom = BTreeMap::<CompactString, u64>::deserialize(from)?;
+    match custom.iter().find(|(name, units)| !is_custom_name(name) || **units == 0) {
+        Some(_) => Err(serde::de::Error::custom("a custom resource has an illegal name or is zero")),
+        None => Ok(custom),
+    }
 }
 
 impl fmt::Display for Resources {

@@ -4,10 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Which start of a task is meant, from 1. A restart is the same task with the next incarnation.
+/// Which start of a task is meant. Starts are numbered over the whole cell, from 1, so that no two
+/// starts ever share a number, even when the name of a job is used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Incarnation(pub u32);
+pub struct Incarnation(pub u64);
 
 impl fmt::Display for Incarnation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

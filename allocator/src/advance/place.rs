@@ -1,0 +1,90 @@
+//! Who waits for a place.
+
+use log_schema::{
+    Event, Incarnation, TaskId,
+    event::{OfferEnd, OfferEndedV1, PlacementDeferredV1, TaskPlacedV1},
+};
+
+use crate::{
+    decide::Emit,
+    place::{best_agent, best_agent_under_offers, fit::grant, reasons::reasons},
+    state::{
+        agents::AgentNo,
+        jobs::{Job, JobNo},
+        queue::{Openness, ShapeNo, TASKS_PER_TURN},
+    },
+};
+
+/// Places one task of the job whose turn it is, or says that it fits nowhere; says whether anybody waited.
+pub fn step(emit: &mut Emit<'_>) -> bool {
+    let Some((job, shape)) = emit.state.queue.first() else { return false };
+    place_one(emit, job, shape);
+    true
+}
+
+/// Gives a job that has just come its first turn at once, so that no queue of others delays a small job.
+pub fn place_job(emit: &mut Emit<'_>, number: JobNo) {
+    for _ in 0..TASKS_PER_TURN {
+        let job = emit.state.jobs.get(number);
+        let open = emit.state.queue.get(job.shape).openness == Openness::Open;
+        if job.waiting() == 0 || !open || !place_one(emit, number, job.shape) {
+            return;
+        }
+    }
+}
+
+/// Says of one job that waits with a blocked shape that it fits nowhere; says whether there was one.
+pub fn say_deferred(emit: &mut Emit<'_>) -> bool {
+    let Some(job) = emit.state.unsaid.first().copied() else { return false };
+    defer(emit, job);
+    true
+}
+
+/// Places the next waiting task of a job, or defers the job; says whether a task was placed.
+fn place_one(emit: &mut Emit<'_>, number: JobNo, shape: ShapeNo) -> bool {
+    let found = best_agent(emit.state, shape).or_else(|| make_room(emit, shape));
+    match found {
+        Some(agent) => place(emit, number, shape, agent),
+        None => defer(emit, number),
+    }
+    found.is_some()
+}
+
+fn place(emit: &mut Emit<'_>, number: JobNo, shape: ShapeNo, agent: AgentNo) {
+    let state = &emit.state;
+    let job: &Job = state.jobs.get(number);
+    let index = job.next_waiting().expect("the job waits");
+    let host = state.agents.get(agent);
+    let event = TaskPlacedV1 {
+        task: TaskId::of_job(&job.spec.id, index),
+        incarnation: Incarnation(state.starts + 1),
+        agent: host.id.clone(),
+        resources: grant(&state.queue.get(shape).ask, host),
+        run: None,
+    };
+    emit.emit(Event::TaskPlaced(event));
+}
+
+/// Rescinds the offers of the best agent on which the task would fit without them.
+fn make_room(emit: &mut Emit<'_>, shape: ShapeNo) -> Option<AgentNo> {
+    if emit.state.frameworks.offers.is_empty() {
+        return None;
+    }
+    let agent = best_agent_under_offers(emit.state, shape)?;
+    let offers: Vec<_> = emit.state.agents.get(agent).offers.iter().copied().collect();
+    for offer in offers {
+        emit.emit(Event::OfferEnded(OfferEndedV1 { offer, reason: OfferEnd::NeededByJob }));
+    }
+    Some(agent)
+}
+
+fn defer(emit: &mut Emit<'_>, number: JobNo) {
+    let state = &emit.state;
+    let job = state.jobs.get(number);
+    let event = PlacementDeferredV1 {
+        job: job.spec.id.clone(),
+        waiting: job.waiting(),
+        reasons: reasons(&state.queue.get(job.shape).ask, &state.agents),
+    };
+    emit.emit(Event::PlacementDeferred(event));
+}

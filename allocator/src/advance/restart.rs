@@ -1,0 +1,50 @@
+//! What follows when a task has ended: another start, or the end of its job.
+
+use log_schema::{
+    Event, TaskState,
+    event::TaskRestartScheduledV1,
+    job::RestartOn,
+};
+
+use super::end::{end_job_if_over, task_id};
+use crate::{
+    decide::Emit,
+    state::{
+        jobs::{Job, Standing},
+        task::{Phase, Task, TaskRef},
+    },
+};
+
+/// Schedules the next start of a job's task that has just ended, or ends its job.
+pub fn after_end(emit: &mut Emit<'_>, task_ref: &TaskRef) {
+    let TaskRef::Job { job: number, index } = task_ref else { return };
+    let job = emit.state.jobs.get(*number);
+    let task = &job.tasks[index];
+    let Phase::Ended(state) = task.phase else { panic!("a task that has ended is in its last state") };
+    if let Some((delay_ms, restarts)) = next_start(job, *index, task, state) {
+        let task = task_id(emit.state, task_ref);
+        emit.emit(Event::TaskRestartScheduled(TaskRestartScheduledV1 { task, delay_ms, restarts }));
+    } else {
+        end_job_if_over(emit, *number);
+    }
+}
+
+/// The wait before the next start and the restarts counted by then; `None` where there is none.
+fn next_start(job: &Job, index: u32, task: &Task, state: TaskState) -> Option<(u64, u32)> {
+    let policy = &job.spec.restart;
+    let unwanted = job.standing != Standing::Running || index >= job.count || task.doomed;
+    if unwanted {
+        return None;
+    }
+    // Killed for a scale-down that was taken back meanwhile: it is wanted again at once.
+    if task.kill_requested {
+        return Some((0, task.restarts));
+    }
+    let counted = (policy.delay_ms(task.restarts), task.restarts.saturating_add(1));
+    match (policy.on, state) {
+        (RestartOn::Never, _) | (RestartOn::Failure, TaskState::Finished) => None,
+        // The machine's fault, not the task's: at once, and not counted.
+        (_, TaskState::Lost) => Some((0, task.restarts)),
+        _ => (task.restarts < policy.limit).then_some(counted),
+    }
+}

@@ -1,0 +1,35 @@
+//! What is due by log time.
+
+use log_schema::{
+    Event, TaskId,
+    event::{
+        AgentLeavingV1, FilterExpiredV1, JobForgottenV1, OfferEnd, OfferEndedV1, TaskForgottenV1, TaskRestartDueV1,
+    },
+};
+
+use crate::{decide::Emit, state::timers::Due};
+
+/// Handles the first timer that is due; says whether there was one.
+pub fn step(emit: &mut Emit<'_>) -> bool {
+    let state = &emit.state;
+    let Some(due) = state.timers.first_due(state.now).cloned() else { return false };
+    let event = match due {
+        Due::AgentLost(agent) => Event::AgentLeaving(AgentLeavingV1 { agent: state.agents.get(agent).id.clone() }),
+        Due::Restart(job, index) => {
+            Event::TaskRestartDue(TaskRestartDueV1 { task: TaskId::of_job(&state.job_id(job), index) })
+        }
+        Due::ForgetJob(job) => Event::JobForgotten(JobForgottenV1 { job: state.job_id(job) }),
+        Due::ForgetTask(framework, name) => {
+            let framework = &state.frameworks.get(framework).id;
+            let task = TaskId::of_framework(framework, &name).expect("its name was checked at launch");
+            Event::TaskForgotten(TaskForgottenV1 { task })
+        }
+        Due::OfferTimedOut(offer) => Event::OfferEnded(OfferEndedV1 { offer, reason: OfferEnd::TimedOut }),
+        Due::FilterExpired(framework, agent) => Event::FilterExpired(FilterExpiredV1 {
+            framework: state.frameworks.get(framework).id.clone(),
+            agent: state.agents.get(agent).id.clone(),
+        }),
+    };
+    emit.emit(event);
+    true
+}

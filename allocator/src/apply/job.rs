@@ -1,0 +1,124 @@
+//! Folds what happens to jobs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use log_schema::{
+    JobId, PortRanges, Resources, TaskState,
+    event::{JobAcceptedV1, JobEndedV1, JobForgottenV1, JobScaledV1, JobStoppingV1, PlacementDeferredV1},
+};
+
+use crate::state::{
+    State,
+    jobs::{Job, JobNo, Standing},
+    queue::{Ask, Openness, TASKS_PER_TURN},
+    task::Phase,
+    timers::Due,
+};
+
+impl State {
+    pub(crate) fn job_accepted(&mut self, event: &JobAcceptedV1) {
+        let spec = event.spec.clone();
+        let resources = Resources { ports: PortRanges::default(), ..spec.resources.clone() };
+        let ask = Ask { resources, ports: spec.ports, constraints: spec.constraints.clone() };
+        let number = self.jobs.next_number();
+        self.jobs.insert(Job {
+            number,
+            count: spec.count,
+            shape: self.queue.shape_for(ask),
+            standing: Standing::Running,
+            fresh: 0,
+            tasks: BTreeMap::new(),
+            again: BTreeSet::new(),
+            backing_off: BTreeSet::new(),
+            alive: BTreeSet::new(),
+            active: 0,
+            turn: None,
+            placed_in_turn: 0,
+            deferred: false,
+            spec,
+        });
+        self.job_changed(number);
+    }
+
+    pub(crate) fn job_scaled(&mut self, event: &JobScaledV1) {
+        let number = self.job_no(event.job.as_str());
+        let job = self.jobs.get_mut(number);
+        let before = std::mem::replace(&mut job.count, event.count);
+        for (index, task) in job.tasks.range_mut(before.min(event.count)..event.count) {
+            if task.phase == Phase::Ended(TaskState::Killed) && !task.doomed {
+                task.phase = Phase::Waiting;
+                job.again.insert(*index);
+            }
+        }
+        job.skip_withdrawn();
+        self.job_changed(number);
+    }
+
+    pub(crate) fn job_stopping(&mut self, event: &JobStoppingV1) {
+        let number = self.job_no(event.job.as_str());
+        self.jobs.get_mut(number).standing = Standing::Stopping;
+        self.job_changed(number);
+    }
+
+    pub(crate) fn job_ended(&mut self, event: &JobEndedV1) {
+        let number = self.job_no(event.job.as_str());
+        let timer = self.timers.set(self.parameters.ended_kept_ms, Due::ForgetJob(number));
+        self.jobs.get_mut(number).standing = Standing::Ended(event.outcome, timer);
+        self.job_changed(number);
+        self.queue.release(self.jobs.get(number).shape);
+    }
+
+    pub(crate) fn job_forgotten(&mut self, event: &JobForgottenV1) {
+        let number = self.job_no(event.job.as_str());
+        let job = self.jobs.remove(number);
+        let Standing::Ended(_, timer) = job.standing else { panic!("job {} is forgotten before its end", event.job) };
+        self.timers.cancel(timer);
+    }
+
+    pub(crate) fn placement_deferred(&mut self, event: &PlacementDeferredV1) {
+        let number = self.job_no(event.job.as_str());
+        let shape = self.jobs.get(number).shape;
+        if self.queue.get(shape).openness == Openness::Open {
+            self.queue.block(shape);
+            let said = |job: &JobNo| self.jobs.get(*job).deferred;
+            let unsaid: Vec<_> = self.queue.waiting_with(shape).filter(|job| !said(job)).collect();
+            self.unsaid.extend(unsaid);
+        }
+        self.jobs.get_mut(number).deferred = true;
+        self.unsaid.remove(&number);
+    }
+
+    pub(crate) fn job_no(&self, name: &str) -> JobNo {
+        self.jobs.number(name).unwrap_or_else(|| panic!("an event names job {name}, which is not there"))
+    }
+
+    pub(crate) fn job_id(&self, number: JobNo) -> JobId {
+        self.jobs.get(number).spec.id.clone()
+    }
+
+    /// Keeps the queue and the set of jobs with surplus tasks true after a change of a job.
+    pub(crate) fn job_changed(&mut self, number: JobNo) {
+        let job = self.jobs.get_mut(number);
+        let waits = job.waiting() > 0;
+        if let Some(turn) = job.turn.filter(|_| !waits || job.placed_in_turn >= TASKS_PER_TURN) {
+            job.turn = None;
+            job.placed_in_turn = 0;
+            self.queue.leave(job.shape, turn);
+        }
+        if waits && job.turn.is_none() {
+            job.turn = Some(self.queue.enter(job.shape, number));
+            if !job.deferred && matches!(self.queue.get(job.shape).openness, Openness::Blocked(_)) {
+                self.unsaid.insert(number);
+            }
+        }
+        if !waits {
+            job.deferred = false;
+            self.unsaid.remove(&number);
+        }
+        if job.next_surplus().is_some() {
+            self.surplus.insert(number);
+        } else {
+            self.surplus.remove(&number);
+        }
+    }
+}

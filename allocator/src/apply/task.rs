@@ -1,0 +1,243 @@
+//! Folds what happens to tasks.
+
+use log_schema::{
+    TaskId, TaskOwner, TaskState,
+    event::{
+        TaskForgottenV1, TaskKillRequestedV1, TaskPlacedV1, TaskRestartDueV1, TaskRestartScheduledV1,
+        TaskStatusChangedV1, TaskWithdrawnV1,
+    },
+};
+
+use crate::state::{
+    State,
+    agents::amounts_of,
+    frameworks::FrameworkTask,
+    jobs::{JobNo, Standing},
+    task::{Phase, Task, TaskRef},
+    timers::Due,
+};
+
+impl State {
+    pub(crate) fn task_placed(&mut self, event: &TaskPlacedV1) {
+        let TaskPlacedV1 { task, incarnation, agent, resources, run: _ } = event;
+        let agent = self.agent_no(agent);
+        let task_ref = self.task_ref(task);
+        assert!(incarnation.0 == self.starts + 1, "starts are numbered in order");
+        self.starts = incarnation.0;
+        let host = self.agents.get_mut(agent);
+        host.allocated = host.allocated.checked_add(resources).expect("what is free is not allocated");
+        host.tasks.insert(task_ref.clone());
+        self.take_room(agent, resources);
+        let place = |task: &mut Task| {
+            task.phase = Phase::Active(TaskState::Placed);
+            task.incarnation = *incarnation;
+            task.agent = agent;
+            task.resources = resources.clone();
+            task.kill_requested = false;
+        };
+        match task_ref {
+            TaskRef::Job { job, index } => self.job_task_placed(job, index, place),
+            TaskRef::Framework { framework, name } => {
+                let framework = self.frameworks.get_mut(framework);
+                let mut task = Task { doomed: false, ..Task::withdrawn() };
+                place(&mut task);
+                framework.tasks.insert(name.clone(), FrameworkTask { task, forget: None });
+                framework.alive.insert(name);
+                framework.active += 1;
+            }
+        }
+        self.use_share(&self.task_ref(task), resources, true);
+    }
+
+    fn job_task_placed(&mut self, number: JobNo, index: u32, place: impl Fn(&mut Task)) {
+        let job = self.jobs.get_mut(number);
+        if !job.again.remove(&index) {
+            assert_eq!(index, job.fresh, "fresh tasks are placed in order");
+            job.fresh += 1;
+            job.tasks.insert(index, Task { doomed: false, ..Task::withdrawn() });
+            job.skip_withdrawn();
+        }
+        place(job.tasks.get_mut(&index).expect("a task that is placed again is known"));
+        job.active += 1;
+        job.alive.insert(index);
+        job.placed_in_turn += 1;
+        self.job_changed(number);
+    }
+
+    pub(crate) fn task_status_changed(&mut self, event: &TaskStatusChangedV1) {
+        let task_ref = self.task_ref(&event.task);
+        let task = self.task_mut(&task_ref);
+        let before = task.active().expect("only an active task changes its state");
+        assert!(before.may_become(event.state), "task {}: {before} to {}", event.task, event.state);
+        if !event.state.is_terminal() {
+            task.phase = Phase::Active(event.state);
+            return;
+        }
+        task.phase = Phase::Ended(event.state);
+        let (agent, resources) = (task.agent, std::mem::take(&mut task.resources));
+        let host = self.agents.get_mut(agent);
+        host.tasks.remove(&task_ref);
+        host.allocated = host.allocated.checked_sub(&resources).expect("what a task holds is allocated");
+        self.free_room(agent, &resources);
+        self.use_share(&task_ref, &resources, false);
+        self.task_ended(task_ref);
+    }
+
+    fn task_ended(&mut self, task_ref: TaskRef) {
+        match task_ref {
+            TaskRef::Job { job: number, index } => {
+                let job = self.jobs.get_mut(number);
+                job.active -= 1;
+                job.alive.remove(&index);
+                self.job_changed(number);
+            }
+            TaskRef::Framework { framework: number, name } => {
+                let timer = self.timers.set(self.parameters.ended_kept_ms, Due::ForgetTask(number, name.clone()));
+                let framework = self.frameworks.get_mut(number);
+                framework.active -= 1;
+                framework.alive.remove(&name);
+                framework.tasks.get_mut(&name).expect("it just ended").forget = Some(timer);
+            }
+        }
+    }
+
+    pub(crate) fn task_kill_requested(&mut self, event: &TaskKillRequestedV1) {
+        let task_ref = self.task_ref(&event.task);
+        match &task_ref {
+            TaskRef::Job { job: number, index } => {
+                let job = self.jobs.get_mut(*number);
+                let doomed = job.standing == Standing::Running && *index < job.count;
+                job.alive.remove(index);
+                let task = job.tasks.get_mut(index).expect("a task that is killed is known");
+                task.kill_requested = true;
+                task.doomed |= doomed;
+                self.job_changed(*number);
+            }
+            TaskRef::Framework { framework, name } => {
+                let framework = self.frameworks.get_mut(*framework);
+                framework.alive.remove(name);
+                framework.tasks.get_mut(name).expect("a task that is killed is known").task.kill_requested = true;
+            }
+        }
+    }
+
+    pub(crate) fn task_restart_scheduled(&mut self, event: &TaskRestartScheduledV1) {
+        let (number, index) = self.job_task(&event.task);
+        let timer = (event.delay_ms > 0).then(|| self.timers.set(event.delay_ms, Due::Restart(number, index)));
+        let job = self.jobs.get_mut(number);
+        let task = job.tasks.get_mut(&index).expect("a task that restarts has run");
+        task.restarts = event.restarts;
+        task.phase = timer.map_or(Phase::Waiting, Phase::BackingOff);
+        let set = if timer.is_some() { &mut job.backing_off } else { &mut job.again };
+        set.insert(index);
+        self.job_changed(number);
+    }
+
+    pub(crate) fn task_restart_due(&mut self, event: &TaskRestartDueV1) {
+        let (number, index) = self.job_task(&event.task);
+        self.stop_backing_off(number, index);
+        let job = self.jobs.get_mut(number);
+        job.tasks.get_mut(&index).expect("a task that restarts has run").phase = Phase::Waiting;
+        job.again.insert(index);
+        self.job_changed(number);
+    }
+
+    pub(crate) fn task_withdrawn(&mut self, event: &TaskWithdrawnV1) {
+        let (number, index) = self.job_task(&event.task);
+        self.stop_backing_off(number, index);
+        let job = self.jobs.get_mut(number);
+        let doomed = job.standing == Standing::Running && index < job.count;
+        job.again.remove(&index);
+        let task = job.tasks.entry(index).or_insert_with(Task::withdrawn);
+        task.phase = Phase::Ended(TaskState::Killed);
+        task.doomed = doomed;
+        job.skip_withdrawn();
+        self.job_changed(number);
+    }
+
+    pub(crate) fn task_forgotten(&mut self, event: &TaskForgottenV1) {
+        let TaskRef::Framework { framework, name } = self.task_ref(&event.task) else {
+            panic!("only a framework's task is forgotten by itself")
+        };
+        let task = self.frameworks.get_mut(framework).tasks.remove(&name).expect("a task that is forgotten was known");
+        self.timers.cancel(task.forget.expect("only an ended task is forgotten"));
+    }
+
+    fn stop_backing_off(&mut self, number: JobNo, index: u32) {
+        let job = self.jobs.get_mut(number);
+        if job.backing_off.remove(&index)
+            && let Phase::BackingOff(timer) = job.tasks[&index].phase
+        {
+            self.timers.cancel(timer);
+        }
+    }
+
+    /// Adds to or takes from what a task's role, and its framework, hold.
+    fn use_share(&mut self, task: &TaskRef, resources: &log_schema::Resources, more: bool) {
+        let role = match task {
+            TaskRef::Job { job, .. } => self.jobs.get(*job).spec.role.clone(),
+            TaskRef::Framework { framework, .. } => {
+                self.use_framework_share(*framework, resources, more);
+                return;
+            }
+        };
+        let used = &mut self.roles.get_mut(&role).used;
+        *used = changed(used, &amounts_of(resources), more);
+    }
+
+    /// Adds to or takes from what a framework and its role hold.
+    pub(crate) fn use_framework_share(&mut self, framework: u32, resources: &log_schema::Resources, more: bool) {
+        let amounts = amounts_of(resources);
+        let framework = self.frameworks.get_mut(framework);
+        framework.used = changed(&framework.used, &amounts, more);
+        let used = &mut self.roles.get_mut(&framework.role).used;
+        *used = changed(used, &amounts, more);
+    }
+
+    pub(crate) fn task_ref(&self, id: &TaskId) -> TaskRef {
+        self.find_task_ref(id).unwrap_or_else(|| panic!("an event names task {id}, whose owner is not there"))
+    }
+
+    /// The task by small numbers, if its job or framework is known.
+    pub(crate) fn find_task_ref(&self, id: &TaskId) -> Option<TaskRef> {
+        match id.owner() {
+            TaskOwner::Job { job, index } => self.jobs.number(job).map(|job| TaskRef::Job { job, index }),
+            TaskOwner::Framework { framework, name } => {
+                let framework = self.frameworks.number(framework)?;
+                Some(TaskRef::Framework { framework, name: name.into() })
+            }
+        }
+    }
+
+    /// A task that was placed before, if it is remembered.
+    pub fn find_task(&self, task_ref: &TaskRef) -> Option<&Task> {
+        match task_ref {
+            TaskRef::Job { job, index } => self.jobs.get(*job).tasks.get(index),
+            TaskRef::Framework { framework, name } => {
+                self.frameworks.get(*framework).tasks.get(name).map(|known| &known.task)
+            }
+        }
+    }
+
+    fn task_mut(&mut self, task_ref: &TaskRef) -> &mut Task {
+        match task_ref {
+            TaskRef::Job { job, index } => self.jobs.get_mut(*job).tasks.get_mut(index),
+            TaskRef::Framework { framework, name } => {
+                self.frameworks.get_mut(*framework).tasks.get_mut(name).map(|known| &mut known.task)
+            }
+        }
+        .expect("an event names a task that was placed")
+    }
+
+    fn job_task(&self, id: &TaskId) -> (JobNo, u32) {
+        match self.task_ref(id) {
+            TaskRef::Job { job, index } => (job, index),
+            TaskRef::Framework { .. } => panic!("only a job's task is restarted or withdrawn"),
+        }
+    }
+}
+
+fn changed(held: &log_schema::Resources, by: &log_schema::Resources, more: bool) -> log_schema::Resources {
+    let sum = if more { held.checked_add(by) } else { held.checked_sub(by) };
+    sum.expect("what is used is bounded by what agents have")
+}

@@ -1,0 +1,51 @@
+//! Reviving and suppressing offers, and tearing a framework down.
+
+use log_schema::{
+    Event, FrameworkId, Refusal,
+    command::{ReviveOffersV1, SuppressOffersV1, TeardownFrameworkV1},
+    event::{FrameworkEndingV1, OfferEnd, OfferEndedV1, OffersRevivedV1, OffersSuppressedV1},
+};
+
+use super::Emit;
+use crate::state::{State, frameworks::FrameworkNo};
+
+pub(super) fn revive_offers(emit: &mut Emit<'_>, command: &ReviveOffersV1) -> Result<(), Refusal> {
+    let number = active_framework(emit.state, &command.framework)?;
+    let known = emit.state.frameworks.get(number);
+    if known.suppressed || !known.filters.is_empty() {
+        let framework = command.framework.clone();
+        emit.emit(Event::OffersRevived(OffersRevivedV1 { framework }));
+    }
+    Ok(())
+}
+
+pub(super) fn suppress_offers(emit: &mut Emit<'_>, command: &SuppressOffersV1) -> Result<(), Refusal> {
+    let number = active_framework(emit.state, &command.framework)?;
+    if emit.state.frameworks.get(number).suppressed {
+        return Ok(());
+    }
+    let framework = command.framework.clone();
+    emit.emit(Event::OffersSuppressed(OffersSuppressedV1 { framework }));
+    let offers = emit.state.frameworks.get(number).offers.clone();
+    for offer in offers {
+        emit.emit(Event::OfferEnded(OfferEndedV1 { offer, reason: OfferEnd::FrameworkAway }));
+    }
+    Ok(())
+}
+
+pub(super) fn teardown_framework(emit: &mut Emit<'_>, command: &TeardownFrameworkV1) -> Result<(), Refusal> {
+    active_framework(emit.state, &command.framework)?;
+    let framework = command.framework.clone();
+    emit.emit(Event::FrameworkEnding(FrameworkEndingV1 { framework }));
+    Ok(())
+}
+
+/// The framework of this name, which must not be ending.
+pub(super) fn active_framework(state: &State, framework: &FrameworkId) -> Result<FrameworkNo, Refusal> {
+    let unknown = || Refusal::FrameworkUnknown { framework: framework.clone() };
+    let number = state.frameworks.number(framework.as_str()).ok_or_else(unknown)?;
+    if state.frameworks.get(number).ending {
+        return Err(Refusal::FrameworkEnding { framework: framework.clone() });
+    }
+    Ok(number)
+}

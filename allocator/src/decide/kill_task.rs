@@ -1,0 +1,46 @@
+//! [`Command::KillTask`](log_schema::Command::KillTask): one task ends for good.
+
+use log_schema::{Refusal, TaskId, command::KillTaskV1};
+
+use super::Emit;
+use crate::{
+    advance::{end_job_if_over, request_kill},
+    state::{
+        State,
+        jobs::Standing,
+        task::{Phase, TaskRef},
+    },
+};
+
+pub(super) fn decide(emit: &mut Emit<'_>, command: &KillTaskV1) -> Result<(), Refusal> {
+    let task_ref = killable(emit.state, &command.task)?;
+    let known = emit.state.find_task(&task_ref);
+    // Asked already: the answer is the same, and the agent knows.
+    if known.is_some_and(|task| task.active().is_some() && task.kill_requested) {
+        return Ok(());
+    }
+    request_kill(emit, &task_ref);
+    if let TaskRef::Job { job, .. } = task_ref {
+        end_job_if_over(emit, job);
+    }
+    Ok(())
+}
+
+/// The task, which must not have ended.
+fn killable(state: &State, id: &TaskId) -> Result<TaskRef, Refusal> {
+    let unknown = || Refusal::TaskUnknown { task: id.clone() };
+    let task_ref = state.find_task_ref(id).ok_or_else(unknown)?;
+    match state.find_task(&task_ref).map(|task| task.phase) {
+        Some(Phase::Ended(ended)) => Err(Refusal::TaskEnded { task: id.clone(), state: ended }),
+        Some(_) => Ok(task_ref),
+        None if waits_fresh(state, &task_ref) => Ok(task_ref),
+        None => Err(unknown()),
+    }
+}
+
+/// Whether it is a job's task that was never placed and still could be.
+fn waits_fresh(state: &State, task_ref: &TaskRef) -> bool {
+    let TaskRef::Job { job, index } = task_ref else { return false };
+    let job = state.jobs.get(*job);
+    job.standing == Standing::Running && (job.fresh..job.count).contains(index)
+}

@@ -1,0 +1,75 @@
+//! [`Command::UpdateTaskStatus`](log_schema::Command::UpdateTaskStatus): an agent says where a task stands.
+//!
+//! Idempotent by task, incarnation and state: a status that is said again changes nothing.
+
+use log_schema::{
+    Event, Refusal, TaskState, command::UpdateTaskStatusV1, event::TaskStatusChangedV1, task::EndV1,
+};
+
+use super::Emit;
+use crate::{
+    advance::after_end,
+    state::{
+        State,
+        task::{Phase, Task, TaskRef},
+    },
+};
+
+pub(super) fn decide(emit: &mut Emit<'_>, command: UpdateTaskStatusV1) -> Result<(), Refusal> {
+    let (task_ref, current) = find(emit.state, &command)?;
+    check_end(&command)?;
+    if current == command.state {
+        return Ok(());
+    }
+    if !current.may_become(command.state) {
+        let UpdateTaskStatusV1 { task, state: to, .. } = command;
+        return Err(Refusal::IllegalTransition { task, from: current, to });
+    }
+    let UpdateTaskStatusV1 { task, incarnation, agent, state, end, observed: _ } = command;
+    emit.emit(Event::TaskStatusChanged(TaskStatusChangedV1 { task, incarnation, agent, state, end }));
+    if state.is_terminal() {
+        after_end(emit, &task_ref);
+    }
+    Ok(())
+}
+
+/// The task and the state of the incarnation that the status is about.
+fn find(state: &State, command: &UpdateTaskStatusV1) -> Result<(TaskRef, TaskState), Refusal> {
+    let id = &command.task;
+    let unknown = || Refusal::TaskUnknown { task: id.clone() };
+    let task_ref = state.find_task_ref(id).ok_or_else(unknown)?;
+    let task = state.find_task(&task_ref).ok_or_else(unknown)?;
+    if task.incarnation != command.incarnation {
+        let (current, reported) = (task.incarnation, command.incarnation);
+        return Err(Refusal::IncarnationSuperseded { task: id.clone(), current, reported });
+    }
+    check_agent(state, task, command)?;
+    match task.phase {
+        Phase::Active(state) | Phase::Ended(state) => Ok((task_ref, state)),
+        // It ended and waits for its next start: its end was reported before.
+        Phase::BackingOff(_) | Phase::Waiting if command.state.is_terminal() => Ok((task_ref, command.state)),
+        Phase::BackingOff(_) | Phase::Waiting => {
+            let (current, reported) = (task.incarnation, command.incarnation);
+            Err(Refusal::IncarnationSuperseded { task: id.clone(), current, reported })
+        }
+    }
+}
+
+fn check_agent(state: &State, task: &Task, command: &UpdateTaskStatusV1) -> Result<(), Refusal> {
+    match state.agents.find(task.agent) {
+        Some(host) if host.id != command.agent => Err(Refusal::WrongAgent {
+            task: command.task.clone(),
+            placed_on: host.id.clone(),
+            reported_by: command.agent.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_end(command: &UpdateTaskStatusV1) -> Result<(), Refusal> {
+    let end: Option<&EndV1> = command.end.as_ref();
+    if command.state.is_terminal() == end.is_some() {
+        return Ok(());
+    }
+    Err(Refusal::EndMismatch { task: command.task.clone(), state: command.state })
+}

@@ -1,0 +1,157 @@
+//! What must hold after every event, as functions with sentences for names. Tests, simulations and
+//! auditors call [`check_all`]; each returns what is wrong, in words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use log_schema::Resources;
+
+use crate::{
+    place::{best_of, fit::{fits, would_fit_without_offers}},
+    state::{
+        State,
+        agents::amounts_of,
+        jobs::{Job, Standing},
+        queue::Openness,
+        task::{Phase, Task},
+    },
+};
+
+type Check = fn(&State) -> Result<(), String>;
+
+/// Every invariant, by name.
+pub const ALL: &[(&str, Check)] = &[
+    ("allocated_plus_offered_never_exceeds_capacity", allocated_plus_offered_never_exceeds_capacity),
+    ("what_agents_hold_is_what_tasks_hold", what_agents_hold_is_what_tasks_hold),
+    ("what_roles_hold_is_what_tasks_and_offers_hold", what_roles_hold_is_what_tasks_and_offers_hold),
+    ("no_two_active_tasks_share_an_incarnation", no_two_active_tasks_share_an_incarnation),
+    ("a_job_counts_its_tasks_right", a_job_counts_its_tasks_right),
+    ("a_blocked_shape_knows_every_agent_it_fits_on", a_blocked_shape_knows_every_agent_it_fits_on),
+    ("an_ended_job_holds_nothing", an_ended_job_holds_nothing),
+    ("agents_that_are_away_are_offered_to_nobody", agents_that_are_away_are_offered_to_nobody),
+    ("the_index_finds_what_a_scan_finds", the_index_finds_what_a_scan_finds),
+];
+
+/// Checks every invariant; the error names the first that is broken.
+pub fn check_all(state: &State) -> Result<(), String> {
+    ALL.iter().try_for_each(|(name, check)| check(state).map_err(|what| format!("{name}: {what}")))
+}
+
+fn must(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+fn sum<'a>(parts: impl Iterator<Item = &'a Resources>) -> Result<Resources, String> {
+    let mut total = Resources::default();
+    for part in parts {
+        total = total.checked_add(part).ok_or_else(|| format!("{part} overlaps {total}"))?;
+    }
+    Ok(total)
+}
+
+fn active_tasks(state: &State) -> impl Iterator<Item = &Task> {
+    let of_jobs = state.jobs.iter().flat_map(|job| job.tasks.values());
+    let of_frameworks = state.frameworks.iter().flat_map(|framework| framework.tasks.values().map(|known| &known.task));
+    of_jobs.chain(of_frameworks).filter(|task| task.active().is_some())
+}
+
+/// No agent promises more than it has.
+pub fn allocated_plus_offered_never_exceeds_capacity(state: &State) -> Result<(), String> {
+    state.agents.iter().try_for_each(|agent| {
+        let held = sum([&agent.allocated, &agent.offered, &agent.free].into_iter())?;
+        must(held == agent.capacity, || format!("agent {} has {}, not {held}", agent.id, agent.capacity))
+    })
+}
+
+/// An agent's allocated resources are those of the active tasks on it.
+pub fn what_agents_hold_is_what_tasks_hold(state: &State) -> Result<(), String> {
+    let mut held: BTreeMap<_, Vec<&Resources>> = BTreeMap::new();
+    active_tasks(state).for_each(|task| held.entry(task.agent).or_default().push(&task.resources));
+    state.agents.iter().try_for_each(|agent| {
+        let tasks = held.remove(&agent.number).unwrap_or_default();
+        must(tasks.len() == agent.tasks.len(), || format!("agent {} lists {} tasks", agent.id, agent.tasks.len()))?;
+        let total = sum(tasks.into_iter())?;
+        must(total == agent.allocated, || format!("agent {} holds {}, its tasks {total}", agent.id, agent.allocated))
+    })?;
+    must(held.is_empty(), || format!("{} agents of active tasks are gone", held.len()))
+}
+
+/// A role's use is that of its jobs' tasks, its frameworks' tasks and their offers.
+pub fn what_roles_hold_is_what_tasks_and_offers_hold(state: &State) -> Result<(), String> {
+    let mut held: BTreeMap<_, Vec<Resources>> = BTreeMap::new();
+    for job in state.jobs.iter() {
+        let tasks = job.tasks.values().filter(|task| task.active().is_some());
+        held.entry(job.spec.role.clone()).or_default().extend(tasks.map(|task| amounts_of(&task.resources)));
+    }
+    for framework in state.frameworks.iter() {
+        held.entry(framework.role.clone()).or_default().push(framework.used.clone());
+    }
+    state.roles.iter().try_for_each(|(name, role)| {
+        let total = sum(held.get(name).into_iter().flatten())?;
+        must(total == role.used, || format!("role {name} holds {}, not {total}", role.used))
+    })
+}
+
+/// Starts are numbered over the whole cell.
+pub fn no_two_active_tasks_share_an_incarnation(state: &State) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    active_tasks(state).try_for_each(|task| {
+        must(seen.insert(task.incarnation), || format!("incarnation {} runs twice", task.incarnation))
+    })
+}
+
+/// A job's sets and counts follow from its tasks.
+pub fn a_job_counts_its_tasks_right(state: &State) -> Result<(), String> {
+    state.jobs.iter().try_for_each(|job| {
+        let wrong = |what: &str| format!("job {}: {what}", job.spec.id);
+        let indexes = |wanted: fn(&Task) -> bool| -> BTreeSet<u32> {
+            job.tasks.iter().filter(|(_, task)| wanted(task)).map(|(index, _)| *index).collect()
+        };
+        let active = indexes(|task| task.active().is_some());
+        must(active.len() == job.active as usize, || wrong("active"))?;
+        must(indexes(|task| task.active().is_some() && !task.kill_requested) == job.alive, || wrong("alive"))?;
+        must(indexes(|task| matches!(task.phase, Phase::Waiting)) == job.again, || wrong("again"))?;
+        must(indexes(|task| matches!(task.phase, Phase::BackingOff(_))) == job.backing_off, || wrong("backing off"))?;
+        must((job.turn.is_some()) == (job.waiting() > 0), || wrong("in the queue"))?;
+        must(job.next_surplus().is_some() == state.surplus.contains(&job.number), || wrong("surplus"))
+    })
+}
+
+/// Were a fitting agent forgotten, its room would stay empty while tasks wait.
+pub fn a_blocked_shape_knows_every_agent_it_fits_on(state: &State) -> Result<(), String> {
+    state.queue.blocked().try_for_each(|number| {
+        let shape = state.queue.get(number);
+        let Openness::Blocked(woken) = &shape.openness else { return Err(format!("shape {number} is open")) };
+        let could = state.agents.iter().filter(|agent| would_fit_without_offers(&shape.ask, agent));
+        let could: BTreeSet<_> = could.map(|agent| agent.number).collect();
+        must(could == *woken, || format!("shape {number} knows {woken:?}, and fits on {could:?}"))
+    })
+}
+
+/// What has ended is out of every account.
+pub fn an_ended_job_holds_nothing(state: &State) -> Result<(), String> {
+    let ended = |job: &&Job| matches!(job.standing, Standing::Ended(..));
+    state.jobs.iter().filter(ended).try_for_each(|job| {
+        let idle = job.active == 0 && job.again.is_empty() && job.backing_off.is_empty();
+        must(idle, || format!("job {} has ended with work left", job.spec.id))
+    })
+}
+
+/// An agent is offered while it is up, has something free, and somebody wants it; never otherwise.
+pub fn agents_that_are_away_are_offered_to_nobody(state: &State) -> Result<(), String> {
+    state.frameworks.offers.values().try_for_each(|offer| {
+        let agent = state.agents.get(offer.agent);
+        must(agent.offers.len() <= 1 || agent.is_up(), || format!("agent {} is away and offered", agent.id))
+    })
+}
+
+/// The index is exact.
+pub fn the_index_finds_what_a_scan_finds(state: &State) -> Result<(), String> {
+    let Some(index) = &state.index else { return Ok(()) };
+    let policy = state.parameters.policy;
+    state.jobs.iter().filter(|job| job.turn.is_some()).try_for_each(|job| {
+        let ask = &state.queue.get(job.shape).ask;
+        let scanned = best_of(state.agents.iter().filter(|agent| fits(ask, agent)), policy);
+        let found = index.clone().best(ask, policy, &state.agents);
+        must(found == scanned, || format!("for {ask:?} the index finds {found:?}, a scan {scanned:?}"))
+    })
+}

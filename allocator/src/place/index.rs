@@ -1,0 +1,203 @@
+//! Finds the best agent for a task without looking at all of them.
+//!
+//! A *view* holds the agents that could ever take tasks of a class (same constraints, same rare
+//! resources), ordered by what is free:
+//!
+//! ```text
+//!   (cpu, mem, number):  (250,512,7) (250,4096,2) (500,128,1) (500,900,4) (16000,8192,0)
+//!   ask cpu=300 mem=512, binpack:                 skip ───┘      └── best
+//! ```
+//!
+//! A query seeks to the first agent with the CPU, then skips from one CPU amount to the next with
+//! one seek each until the memory is there too: exact, and as many seeks as there are *distinct*
+//! amounts of free CPU without enough memory, not as there are agents.
+//!
+//! The index follows from the agents; it is no part of the state and changes no decision.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compact_str::CompactString;
+use log_schema::{command::Policy, job::ConstraintV1};
+
+use super::fit::{fits, meets};
+use crate::state::{
+    agents::{Agent, AgentNo, Agents},
+    queue::Ask,
+};
+
+/// The most classes that are kept; the one asked longest ago goes first.
+const VIEWS_MAX: usize = 256;
+
+/// Free CPU, free memory, number.
+type Position = (u64, u64, AgentNo);
+
+/// What makes agents useless for a task whatever is free on them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Class {
+    constraints: Vec<ConstraintV1>,
+    gpu: bool,
+    custom: Vec<CompactString>,
+}
+
+impl Class {
+    fn of(ask: &Ask) -> Self {
+        let custom = ask.resources.custom.keys().cloned().collect();
+        Self { constraints: ask.constraints.clone(), gpu: !ask.resources.gpu.is_zero(), custom }
+    }
+
+    fn holds(&self, agent: &Agent) -> bool {
+        let has_custom = |name: &CompactString| agent.capacity.custom(name) > 0;
+        (!self.gpu || !agent.capacity.gpu.is_zero())
+            && self.custom.iter().all(has_custom)
+            && meets(&self.constraints, agent)
+    }
+}
+
+/// The agents of one class, by what is free on them.
+#[derive(Clone, Debug)]
+struct View {
+    class: Class,
+    by_free: BTreeSet<Position>,
+    asked: u64,
+}
+
+/// Where an agent stands in the views.
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    position: Option<Position>,
+    views: Vec<u32>,
+}
+
+/// The views, and each agent's place in them.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    views: BTreeMap<u32, View>,
+    numbers: BTreeMap<Class, u32>,
+    entries: Vec<Entry>,
+    next_view: u32,
+    asked: u64,
+}
+
+impl Index {
+    /// The index over all agents.
+    pub fn build(agents: &Agents) -> Self {
+        let mut index = Self::default();
+        agents.iter().for_each(|agent| index.reclassify(agent));
+        index
+    }
+
+    /// The best agent for a task by a policy.
+    pub fn best(&mut self, ask: &Ask, policy: Policy, agents: &Agents) -> Option<AgentNo> {
+        let number = self.view_for(ask, agents);
+        self.asked += 1;
+        let view = self.views.get_mut(&number).expect("made above");
+        view.asked = self.asked;
+        match policy {
+            Policy::Binpack => view.tightest(ask, agents),
+            Policy::Spread => view.roomiest(ask, agents),
+        }
+    }
+
+    /// Takes note of what is free on an agent and whether it is up.
+    pub fn refresh(&mut self, agent: &Agent) {
+        let entry = &mut self.entries[agent.number as usize];
+        let position = agent.is_up().then_some((agent.free.cpu.0, agent.free.mem.0, agent.number));
+        if entry.position == position {
+            return;
+        }
+        for number in &entry.views {
+            let by_free = &mut self.views.get_mut(number).expect("an entry's view is there").by_free;
+            entry.position.map(|before| by_free.remove(&before));
+            position.map(|after| by_free.insert(after));
+        }
+        entry.position = position;
+    }
+
+    /// Takes note of an agent's attributes and capacity.
+    pub fn reclassify(&mut self, agent: &Agent) {
+        self.remove(agent.number);
+        let slot = agent.number as usize;
+        if self.entries.len() <= slot {
+            self.entries.resize_with(slot + 1, Entry::default);
+        }
+        let of_it = self.views.iter().filter(|(_, view)| view.class.holds(agent));
+        self.entries[slot].views = of_it.map(|(number, _)| *number).collect();
+        self.refresh(agent);
+    }
+
+    /// Drops an agent.
+    pub fn remove(&mut self, number: AgentNo) {
+        let Some(entry) = self.entries.get_mut(number as usize).map(std::mem::take) else { return };
+        let Some(position) = entry.position else { return };
+        for view in &entry.views {
+            self.views.get_mut(view).expect("an entry's view is there").by_free.remove(&position);
+        }
+    }
+
+    fn view_for(&mut self, ask: &Ask, agents: &Agents) -> u32 {
+        let class = Class::of(ask);
+        if let Some(number) = self.numbers.get(&class) {
+            return *number;
+        }
+        if self.views.len() == VIEWS_MAX {
+            self.drop_stalest();
+        }
+        let number = self.next_view;
+        self.next_view += 1;
+        let mut view = View { class: class.clone(), by_free: BTreeSet::new(), asked: 0 };
+        for agent in agents.iter().filter(|agent| class.holds(agent)) {
+            let entry = &mut self.entries[agent.number as usize];
+            entry.views.push(number);
+            view.by_free.extend(entry.position);
+        }
+        self.views.insert(number, view);
+        self.numbers.insert(class, number);
+        number
+    }
+
+    fn drop_stalest(&mut self) {
+        let stalest = self.views.iter().min_by_key(|(_, view)| view.asked).map(|(number, _)| *number);
+        let number = stalest.expect("there are views");
+        let view = self.views.remove(&number).expect("found above");
+        self.numbers.remove(&view.class);
+        self.entries.iter_mut().for_each(|entry| entry.views.retain(|other| *other != number));
+    }
+}
+
+impl View {
+    /// The least CPU, then the least memory, then the lowest number.
+    fn tightest(&self, ask: &Ask, agents: &Agents) -> Option<AgentNo> {
+        let mem = ask.resources.mem.0;
+        let mut from = (ask.resources.cpu.0, mem, 0);
+        loop {
+            let found = *self.by_free.range(from..).next()?;
+            from = match found {
+                (cpu, free, _) if free < mem => (cpu, mem, 0),
+                (_, _, number) if fits(ask, agents.get(number)) => return Some(number),
+                (cpu, free, number) => (cpu, free, number + 1),
+            };
+        }
+    }
+
+    /// The most CPU, then the most memory, then the lowest number.
+    fn roomiest(&self, ask: &Ask, agents: &Agents) -> Option<AgentNo> {
+        let (cpu, mem) = (ask.resources.cpu.0, ask.resources.mem.0);
+        let mut before = (u64::MAX, u64::MAX, AgentNo::MAX);
+        loop {
+            let (free_cpu, free_mem, _) = *self.by_free.range(..before).next_back()?;
+            if free_cpu < cpu {
+                return None;
+            }
+            before = (free_cpu, free_mem, 0);
+            if free_mem < mem {
+                before = (free_cpu, 0, 0);
+                continue;
+            }
+            let alike = self.by_free.range(before..=(free_cpu, free_mem, AgentNo::MAX));
+            let best = alike.map(|(_, _, number)| *number).find(|number| fits(ask, agents.get(*number)));
+            if best.is_some() {
+                return best;
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Dominant resource fairness: who is to be offered something next.
+//!
+//! Ghodsi et al., "Dominant Resource Fairness" (NSDI 2011): a user's dominant share is the largest
+//! of its shares of each resource; the user with the lowest one, divided by its weight, goes next.
+//! Here users are roles, and within a role its frameworks. Shares are fractions compared by
+//! cross-multiplication: no rounding, no floats.
+
+use std::cmp::Ordering;
+
+use log_schema::Resources;
+
+use crate::state::{
+    State,
+    agents::{Agent, AgentNo},
+    frameworks::{Framework, FrameworkNo},
+};
+
+/// The most of any amount that one agent may report.
+///
+/// With at most [`AGENTS_MAX`] agents and weights of at most [`WEIGHT_MAX`], a product of two
+/// totals and a weight stays below 2^124, so 128-bit arithmetic cannot overflow.
+pub const AMOUNT_MAX: u64 = 1 << 36;
+/// The most agents in one cell.
+pub const AGENTS_MAX: u32 = 1 << 16;
+/// The largest weight of a role.
+pub const WEIGHT_MAX: u32 = 1 << 20;
+
+/// A share of the cell as a fraction; the denominator is not zero.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    part: u64,
+    whole: u64,
+}
+
+impl Share {
+    /// The largest share that `used` has of any resource in `total`.
+    pub fn dominant(used: &Resources, total: &Resources) -> Self {
+        let custom = used.custom.iter().map(|(name, amount)| (*amount, total.custom(name)));
+        let amounts = [
+            (used.cpu.0, total.cpu.0),
+            (used.mem.0, total.mem.0),
+            (used.disk.0, total.disk.0),
+            (used.gpu.0, total.gpu.0),
+        ];
+        let shares = amounts.into_iter().chain(custom).filter(|(_, whole)| *whole > 0);
+        let shares = shares.map(|(part, whole)| Self { part, whole });
+        shares.max_by(|a, b| a.compare(1, *b, 1)).unwrap_or(Self { part: 0, whole: 1 })
+    }
+
+    /// Compares `self / weight` with `other / other_weight`.
+    pub fn compare(self, weight: u32, other: Self, other_weight: u32) -> Ordering {
+        let left = u128::from(self.part) * u128::from(other.whole) * u128::from(other_weight);
+        let right = u128::from(other.part) * u128::from(self.whole) * u128::from(weight);
+        left.cmp(&right)
+    }
+}
+
+/// The framework that an agent's free resources go to: of the role with the lowest weighted dominant
+/// share the framework with the lowest one. Ties go to the role whose name comes first, and to the
+/// framework that subscribed first.
+pub fn next_framework(state: &State, agent: AgentNo) -> Option<FrameworkNo> {
+    let agent = state.agents.get(agent);
+    let takers: Vec<_> = state.frameworks.iter().filter(|framework| takes(framework, agent)).collect();
+    let total = &state.agents.total;
+    let role_share = |framework: &Framework| {
+        let role = state.roles.get(&framework.role);
+        (Share::dominant(&role.used, total), role.weight)
+    };
+    let order = |a: &&&Framework, b: &&&Framework| {
+        let ((share_a, weight_a), (share_b, weight_b)) = (role_share(a), role_share(b));
+        let by_role = share_a.compare(weight_a, share_b, weight_b).then_with(|| a.role.cmp(&b.role));
+        let own = |framework: &Framework| Share::dominant(&framework.used, total);
+        by_role.then_with(|| own(a).compare(1, own(b), 1)).then_with(|| a.number.cmp(&b.number))
+    };
+    takers.iter().min_by(order).map(|framework| framework.number)
+}
+
+/// Whether a framework would take an offer of this agent.
+fn takes(framework: &Framework, agent: &Agent) -> bool {
+    framework.wants_offers() && !framework.filters.contains_key(&agent.number)
+}

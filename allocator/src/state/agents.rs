@@ -1,0 +1,167 @@
+//! The machines of the cell: what each has, holds and offers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compact_str::CompactString;
+use log_schema::{AgentId, OfferId, Resources};
+use serde::{Deserialize, Serialize};
+
+use super::{names::Names, task::TaskRef, timers::TimerId};
+
+/// An agent's number in order of admission. Numbers are not used again; ties in placement go by them.
+pub type AgentNo = u32;
+
+/// Whether an agent can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// It is there.
+    Up,
+    /// It is silent; when the timer is due it is removed.
+    Unreachable(TimerId),
+    /// It is being removed; its tasks become lost in slices.
+    Leaving,
+}
+
+/// One machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Agent {
+    /// Its name.
+    pub id: AgentId,
+    /// Its number.
+    pub number: AgentNo,
+    /// Whether it can be used.
+    pub standing: Standing,
+    /// All that it has.
+    pub capacity: Resources,
+    /// What constraints are compared with.
+    pub attributes: BTreeMap<CompactString, CompactString>,
+    /// What its tasks hold.
+    pub allocated: Resources,
+    /// What is out in offers.
+    pub offered: Resources,
+    /// `capacity - allocated - offered`.
+    pub free: Resources,
+    /// The tasks that hold something here.
+    pub tasks: BTreeSet<TaskRef>,
+    /// The offers that stand.
+    pub offers: BTreeSet<OfferId>,
+    /// How many active, unsuppressed frameworks have a filter on it.
+    pub filtered_by: u32,
+}
+
+impl Agent {
+    /// Whether new work may go to it.
+    pub fn is_up(&self) -> bool {
+        self.standing == Standing::Up
+    }
+
+    /// Whether it has CPU or memory to offer.
+    pub fn has_free(&self) -> bool {
+        !self.free.cpu.is_zero() || !self.free.mem.is_zero()
+    }
+
+    /// An attribute's value; `agent` is the agent's own id.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        match name {
+            "agent" => Some(self.id.as_str()),
+            _ => self.attributes.get(name).map(CompactString::as_str),
+        }
+    }
+}
+
+/// All agents.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Agents {
+    /// By number; removed ones leave a gap.
+    by_number: Vec<Option<Box<Agent>>>,
+    /// How many there are.
+    count: u32,
+    /// The sum of their capacities.
+    pub total: Resources,
+    #[serde(skip)]
+    names: Names<AgentId>,
+}
+
+impl Agents {
+    /// The number that the next agent gets.
+    pub fn next_number(&self) -> AgentNo {
+        AgentNo::try_from(self.by_number.len()).expect("fewer admissions than numbers")
+    }
+
+    /// How many agents there are.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The number of the agent with this name.
+    pub fn number(&self, id: &AgentId) -> Option<AgentNo> {
+        self.names.get(id.as_str())
+    }
+
+    /// The agent with this name.
+    pub fn by_id(&self, id: &AgentId) -> Option<&Agent> {
+        self.number(id).map(|number| self.get(number))
+    }
+
+    /// The agent with this number.
+    pub fn get(&self, number: AgentNo) -> &Agent {
+        self.find(number).expect("an agent that is referred to is there")
+    }
+
+    /// The agent with this number, if it is still there.
+    pub fn find(&self, number: AgentNo) -> Option<&Agent> {
+        self.by_number.get(number as usize)?.as_deref()
+    }
+
+    /// The agent with this number, to change.
+    pub fn get_mut(&mut self, number: AgentNo) -> &mut Agent {
+        let slot = self.by_number.get_mut(number as usize).and_then(Option::as_deref_mut);
+        slot.expect("an agent that is referred to is there")
+    }
+
+    /// Every agent, by number.
+    pub fn iter(&self) -> impl Iterator<Item = &Agent> {
+        self.by_number.iter().filter_map(Option::as_deref)
+    }
+
+    /// Takes an agent in under [`Self::next_number`].
+    pub fn insert(&mut self, agent: Agent) {
+        assert_eq!(agent.number, self.next_number(), "agents are numbered in order of admission");
+        self.total = self.total_with(&agent.capacity);
+        self.names.insert(agent.id.clone(), agent.number);
+        self.by_number.push(Some(Box::new(agent)));
+        self.count += 1;
+    }
+
+    /// Drops an agent.
+    pub fn remove(&mut self, number: AgentNo) {
+        let agent = self.by_number[number as usize].take().expect("an agent that is removed was there");
+        self.total = amounts_of(&self.total).checked_sub(&amounts_of(&agent.capacity)).expect("it was in the total");
+        self.names.remove(agent.id.as_str());
+        self.count -= 1;
+    }
+
+    /// Gives an agent another capacity; the caller keeps `free` true.
+    pub fn set_capacity(&mut self, number: AgentNo, capacity: Resources) {
+        let before = amounts_of(&self.get(number).capacity);
+        self.total = self.total.checked_sub(&before).expect("it was in the total");
+        self.total = self.total_with(&capacity);
+        self.get_mut(number).capacity = capacity;
+    }
+
+    /// Rebuilds what a snapshot does not hold.
+    pub fn restore(&mut self) {
+        for agent in self.by_number.iter().flatten() {
+            self.names.insert(agent.id.clone(), agent.number);
+        }
+    }
+
+    fn total_with(&self, capacity: &Resources) -> Resources {
+        self.total.checked_add(&amounts_of(capacity)).expect("amounts are bounded when they are reported")
+    }
+}
+
+/// Resources without ports: port numbers of different agents cannot be added.
+pub fn amounts_of(resources: &Resources) -> Resources {
+    Resources { ports: log_schema::PortRanges::default(), ..resources.clone() }
+}

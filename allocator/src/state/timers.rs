@@ -1,0 +1,92 @@
+//! What becomes due, in log time.
+//!
+//! A timer that is set between two ticks runs from the next tick: log time stands still between
+//! ticks, and counting from the last one would let a timer be due too early.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compact_str::CompactString;
+use log_schema::{OfferId, TimeMs};
+use serde::{Deserialize, Serialize};
+
+use super::{agents::AgentNo, frameworks::FrameworkNo, jobs::JobNo};
+
+/// A timer's number, in order of setting.
+pub type TimerId = u64;
+
+/// What happens when a timer is due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Due {
+    /// An unreachable agent is given up.
+    AgentLost(AgentNo),
+    /// A task's back-off is over.
+    Restart(JobNo, u32),
+    /// An ended job is forgotten.
+    ForgetJob(JobNo),
+    /// A framework's ended task is forgotten.
+    ForgetTask(FrameworkNo, CompactString),
+    /// An offer was not answered in time.
+    OfferTimedOut(OfferId),
+    /// A filter is over.
+    FilterExpired(FrameworkNo, AgentNo),
+}
+
+/// Every timer that is set.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Timers {
+    next: TimerId,
+    /// What each timer does, and its delay or due time.
+    set: BTreeMap<TimerId, (Due, u64)>,
+    /// Timers that run from the next tick.
+    unanchored: BTreeSet<TimerId>,
+    /// Timers that run, by due time.
+    running: BTreeSet<(TimeMs, TimerId)>,
+}
+
+impl Timers {
+    /// Sets a timer that runs from the next tick.
+    pub fn set(&mut self, delay_ms: u64, due: Due) -> TimerId {
+        let id = self.next;
+        self.next += 1;
+        self.set.insert(id, (due, delay_ms));
+        self.unanchored.insert(id);
+        id
+    }
+
+    /// Takes a timer back, due or not.
+    pub fn cancel(&mut self, id: TimerId) {
+        let (_, time) = self.set.remove(&id).expect("a timer that is cancelled was set");
+        if !self.unanchored.remove(&id) {
+            assert!(self.running.remove(&(TimeMs(time), id)), "a timer waits or runs");
+        }
+    }
+
+    /// Lets the timers run that were set since the last tick.
+    pub fn tick(&mut self, now: TimeMs) {
+        for id in std::mem::take(&mut self.unanchored) {
+            let (_, time) = self.set.get_mut(&id).expect("a timer that waits was set");
+            let due = now.after(*time);
+            *time = due.0;
+            self.running.insert((due, id));
+        }
+    }
+
+    /// The first timer that is due.
+    pub fn first_due(&self, now: TimeMs) -> Option<&Due> {
+        let (due, id) = self.running.first()?;
+        (*due <= now).then(|| &self.set[id].0)
+    }
+
+    /// When the next tick is needed: at once where timers wait for one.
+    pub fn next_tick(&self) -> Option<TimeMs> {
+        match self.unanchored.is_empty() {
+            false => Some(TimeMs(0)),
+            true => self.running.first().map(|(due, _)| *due),
+        }
+    }
+
+    /// How many timers there are.
+    pub fn count(&self) -> usize {
+        self.set.len()
+    }
+}
