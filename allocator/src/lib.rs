@@ -9,6 +9,7 @@ pub mod answer;
 mod apply;
 pub mod decide;
 pub mod invariant;
+pub mod leader;
 pub mod place;
 pub mod share;
 pub mod state;

@@ -172,12 +172,17 @@ impl State {
     /// The state from the bytes of a snapshot.
     pub fn decode(bytes: &[u8]) -> Result<Self, codec::Error> {
         let mut state: Self = codec::decode("allocator state", bytes)?;
-        state.agents.restore();
-        state.jobs.restore();
-        state.frameworks.restore();
-        state.queue.restore();
-        state.keys.restore();
+        state.restore();
         Ok(state)
+    }
+
+    /// Rebuilds what encoded bytes do not hold.
+    pub(crate) fn restore(&mut self) {
+        self.agents.restore();
+        self.jobs.restore();
+        self.frameworks.restore();
+        self.queue.restore();
+        self.keys.restore();
     }
 
     /// SHA-256 over [`Self::encode`].

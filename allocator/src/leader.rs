@@ -1,0 +1,114 @@
+//! The leader loop: the one shell around the core. It reads the log, decides, and appends decisions.
+//!
+//! ```text
+//!   log ──read──> Reader rule ──> undecided commands ──answer()──> decision ──append──> log
+//!                     │                                               │
+//!                     └── own decisions read back: bytes compared <───┘
+//! ```
+//!
+//! Leadership is in the log: a candidate appends the next epoch, reads it back, and only then
+//! decides. On any error the memory is thrown away and read again from snapshot and log: what was
+//! decided but not acknowledged may or may not be there, and only the log knows.
+
+mod cut;
+mod fold;
+mod liveness;
+mod reign;
+mod snapshot;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use command_log::{Log, reader, telemetry::Telemetry};
+use log_schema::{EpochNumber, Principal};
+use tokio::sync::watch;
+
+use crate::answer::Unreadable;
+
+/// How an allocator leads.
+#[derive(Clone)]
+pub struct Config {
+    /// Who leads, for people: it stands in the epoch.
+    pub node: Principal,
+    /// Where snapshots are kept; without it every start reads the whole log.
+    pub snapshots: Option<PathBuf>,
+    /// Where heartbeats come from.
+    pub telemetry: Arc<dyn Telemetry>,
+    /// After how long a silence an agent is marked unreachable; `None` is never.
+    pub agent_silent_after: Option<Duration>,
+}
+
+/// Leading failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The log could not be read or appended to.
+    #[error("the log failed")]
+    Log(#[from] command_log::Error),
+    /// A record that no reader may pass.
+    #[error("the log cannot be followed")]
+    Halt(#[from] reader::Halt),
+    /// A command that this program is too old for.
+    #[error("the log cannot be answered")]
+    Unreadable(#[from] Unreadable),
+    /// Another allocator leads.
+    #[error("another allocator leads with epoch {epoch}")]
+    Superseded {
+        /// Its epoch.
+        epoch: EpochNumber,
+    },
+    /// The record of this leader's decision differs from what it decided.
+    #[error("the decision read back at offset {at} is not the one that was decided; the log was tampered with")]
+    Altered {
+        /// Where the decision is.
+        at: log_schema::Offset,
+    },
+    /// A snapshot could not be written or read.
+    #[error("the snapshot {path} failed", path = path.display())]
+    Snapshot {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The newest snapshot is of a longer log than this one.
+    #[error(
+        "the snapshot covers offset {covers}, and the log ends before {high}: this is another log, or its end was \
+         lost; move the snapshots away to start from the log alone"
+    )]
+    SnapshotAhead {
+        /// The last offset that the snapshot covers.
+        covers: log_schema::Offset,
+        /// One past the last record of the log.
+        high: log_schema::Offset,
+    },
+}
+
+impl Error {
+    /// Whether reading the log again may help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Log(error) => error.is_transient(),
+            Self::Halt(_)
+            | Self::Unreadable(_)
+            | Self::Superseded { .. }
+            | Self::Altered { .. }
+            | Self::Snapshot { .. }
+            | Self::SnapshotAhead { .. } => false,
+        }
+    }
+}
+
+/// The wait before the log is read again after an error.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// Leads the cell until `stop` says so. Transient errors are answered by reading everything again.
+pub async fn lead(log: Arc<dyn Log>, config: Config, mut stop: watch::Receiver<bool>) -> Result<(), Error> {
+    loop {
+        match reign::reign(Arc::clone(&log), &config, &mut stop).await {
+            Err(error) if error.is_transient() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "reading the log again");
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+            ended => return ended,
+        }
+    }
+}

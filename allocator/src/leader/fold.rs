@@ -1,0 +1,102 @@
+//! The allocator's memory beside the log: the state as of the last decision, and what is undecided.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use command_log::{
+    Follower, Log, Stored,
+    reader::{Reader, Verdict},
+};
+use log_schema::{Chain, DecisionV1, EpochV1, Kind, Offset, Record};
+
+use super::{Config, Error, cut::Made, snapshot};
+use crate::{answer::apply_decision, state::State};
+
+/// State and place in the log.
+pub(super) struct Fold {
+    pub follower: Follower,
+    pub reader: Reader,
+    /// The chain at the last offset that was answered.
+    pub chain: Chain,
+    pub state: State,
+    /// Records that were read and that no decision has answered, in order.
+    pub undecided: VecDeque<(Offset, Record)>,
+    /// This leader's decisions that are still to be read back: the state has them already.
+    pub made: VecDeque<Made>,
+}
+
+impl Fold {
+    /// From the newest snapshot, or from the beginning of the log.
+    pub async fn open(log: Arc<dyn Log>, config: &Config) -> Result<Self, Error> {
+        let found = match &config.snapshots {
+            Some(directory) => snapshot::newest(directory)?,
+            None => None,
+        };
+        let (state, reader, chain) = match found {
+            None => (State::default(), Reader::new(), Chain::default()),
+            Some(found) => {
+                let high = log.watermarks().await?.high;
+                if found.last_to >= high {
+                    return Err(Error::SnapshotAhead { covers: found.last_to, high });
+                }
+                let next = found.last_to.next();
+                (found.state, Reader::resume(found.epoch, Some(found.last_to), next, found.chain), found.chain)
+            }
+        };
+        let follower = Follower::new(log, reader.next());
+        Ok(Self { follower, reader, chain, state, undecided: VecDeque::new(), made: VecDeque::new() })
+    }
+
+    /// Reads what is in the log by now.
+    pub async fn catch_up(&mut self, log: &dyn Log) -> Result<(), Error> {
+        let high = log.watermarks().await?.high;
+        while self.reader.next() < high {
+            let batch = self.follower.next_batch().await?;
+            self.take(batch)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a batch in; returns the epochs that began in it.
+    pub fn take(&mut self, batch: Vec<Stored>) -> Result<Vec<EpochV1>, Error> {
+        let mut epochs = Vec::new();
+        for stored in batch {
+            match self.reader.judge(&stored)? {
+                Verdict::Epoch(epoch) => epochs.push(epoch),
+                Verdict::Decision(decision) => {
+                    self.chain = decision.chain;
+                    self.take_decision(&decision, &stored)?;
+                }
+                Verdict::Command
+                | Verdict::VoidEpoch { .. }
+                | Verdict::VoidDecision { .. }
+                | Verdict::DuplicateDecision { .. } => {}
+            }
+            self.undecided.push_back((stored.offset, stored.record));
+        }
+        Ok(epochs)
+    }
+
+    /// The first offset that this leader has not answered.
+    pub fn next_from(&self) -> Offset {
+        self.made.back().map_or_else(|| self.reader.first_undecided(), |made| made.to.next())
+    }
+
+    /// Whether there is a command to answer, and not only epochs and decisions.
+    pub fn has_commands(&self) -> bool {
+        let is_command = |record: &Record| ![Kind::Epoch.number(), Kind::Decision.number()].contains(&record.kind);
+        self.undecided.iter().any(|(_, record)| is_command(record))
+    }
+
+    /// Folds a decision; one of this leader's own is in the state already and must be the one that was made.
+    fn take_decision(&mut self, decision: &DecisionV1, stored: &Stored) -> Result<(), Error> {
+        if let Some(made) = self.made.pop_front() {
+            let same = made.record == stored.record;
+            return if same { Ok(()) } else { Err(Error::Altered { at: stored.offset }) };
+        }
+        apply_decision(&mut self.state, decision);
+        while self.undecided.front().is_some_and(|(at, _)| *at <= decision.to) {
+            self.undecided.pop_front();
+        }
+        Ok(())
+    }
+}

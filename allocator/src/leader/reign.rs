@@ -1,0 +1,205 @@
+//! One reign: fold the log, claim the next epoch, then decide until something ends it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use command_log::{Log, Stored};
+use log_schema::{Class, Command, Envelope, EpochNumber, EpochV1, Key, Kind, Offset, Record, TimeMs, command::TickV1};
+use tokio::{sync::watch, time::Instant};
+
+use super::{Config, Error, cut::decide_all, fold::Fold, liveness::Liveness, snapshot};
+use crate::LOGIC_VERSION;
+
+/// Timers that wait for a tick to run from wait this long, so that one tick serves many.
+const TICK_COALESCE_MS: u64 = 20;
+/// A snapshot is taken when this many records were decided since the last one.
+const SNAPSHOT_EVERY: u64 = 200_000;
+
+/// What can happen to a leader.
+enum Input {
+    /// The log grew.
+    Records(Vec<Stored>),
+    /// Log time is to move on.
+    TickDue,
+    /// Agents may have fallen silent.
+    LookForSilence,
+    /// It is time to go.
+    Stop,
+}
+
+/// A leader with its epoch.
+struct Reign<'a> {
+    log: Arc<dyn Log>,
+    config: &'a Config,
+    fold: Fold,
+    liveness: Liveness,
+    epoch: EpochNumber,
+    /// Whether a tick is on its way: appended, not read back.
+    tick_pending: bool,
+    covered: Offset,
+}
+
+/// Folds the log, claims the next epoch and leads until told to stop.
+pub(super) async fn reign(
+    log: Arc<dyn Log>,
+    config: &Config,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<(), Error> {
+    let mut fold = Fold::open(Arc::clone(&log), config).await?;
+    fold.catch_up(&*log).await?;
+    let covered = fold.reader.first_undecided();
+    let liveness = Liveness::new(config);
+    let mut reign = Reign { epoch: fold.reader.epoch().next(), log, config, fold, liveness, tick_pending: false, covered };
+    reign.claim().await?;
+    tracing::info!(epoch = reign.epoch.0, from = reign.fold.next_from().0, "leading");
+    reign.decide().await?;
+    loop {
+        match reign.next_input(stop).await? {
+            Input::Records(batch) => {
+                reign.tick_pending &= !batch.iter().any(|stored| stored.record.kind == Kind::Tick.number());
+                let epochs = reign.fold.take(batch)?;
+                reign.stay_first(&epochs)?;
+                reign.decide().await?;
+            }
+            Input::TickDue => reign.append_tick().await?,
+            Input::LookForSilence => reign.mark_silent().await?,
+            Input::Stop => return reign.save(),
+        }
+        reign.save_when_due()?;
+    }
+}
+
+impl Reign<'_> {
+    /// Appends the claim and reads until it is seen to count.
+    async fn claim(&mut self) -> Result<(), Error> {
+        let claim = EpochV1 { epoch: self.epoch, node: self.config.node.clone(), logic_version: LOGIC_VERSION };
+        let appended = self.log.append(vec![claim.to_record()]).await?;
+        let at = appended.first().copied().expect("one record was appended");
+        while self.fold.reader.next() <= at {
+            let batch = self.fold.follower.next_batch().await?;
+            let epochs = self.fold.take(batch)?;
+            if let Some(other) = epochs.iter().find(|epoch| **epoch != claim) {
+                return Err(Error::Superseded { epoch: other.epoch });
+            }
+        }
+        Ok(())
+    }
+
+    fn stay_first(&self, epochs: &[EpochV1]) -> Result<(), Error> {
+        let newer = epochs.iter().find(|epoch| epoch.epoch > self.epoch);
+        newer.map_or(Ok(()), |other| Err(Error::Superseded { epoch: other.epoch }))
+    }
+
+    async fn next_input(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Input, Error> {
+        let tick_at = self.next_tick_at();
+        let tick_due = async {
+            match tick_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        Ok(tokio::select! {
+            biased;
+            _ = stop.wait_for(|stopped| *stopped) => Input::Stop,
+            batch = self.fold.follower.next_batch() => Input::Records(batch?),
+            () = tick_due => Input::TickDue,
+            () = self.liveness.next_look() => Input::LookForSilence,
+        })
+    }
+
+    /// Decides what waits, and appends the decisions; a tick goes along while there is a backlog.
+    async fn decide(&mut self) -> Result<(), Error> {
+        if !self.fold.has_commands() {
+            return Ok(());
+        }
+        let from = self.fold.next_from();
+        let Fold { reader, state, undecided, made, .. } = &mut self.fold;
+        let decisions = decide_all(state, reader, from, undecided)?;
+        let mut batch: Vec<Record> = decisions.iter().map(|made| made.record.clone()).collect();
+        made.extend(decisions);
+        if !self.tick_pending && self.fold.state.has_backlog() {
+            batch.push(self.tick());
+        }
+        self.log.append(batch).await?;
+        Ok(())
+    }
+
+    async fn append_tick(&mut self) -> Result<(), Error> {
+        let tick = self.tick();
+        self.log.append(vec![tick]).await?;
+        Ok(())
+    }
+
+    /// A tick with the wall clock, a millisecond past log time at least: a tick that moves nothing
+    /// on would leave timers waiting for one.
+    fn tick(&mut self) -> Record {
+        self.tick_pending = true;
+        let now = wall_clock().max(self.fold.state.now.after(1));
+        self.command(&Command::Tick(TickV1 { now }), "tick")
+    }
+
+    async fn mark_silent(&mut self) -> Result<(), Error> {
+        let silent = self.liveness.silent(&self.fold.state);
+        if silent.is_empty() {
+            return Ok(());
+        }
+        let commands = silent.into_iter().map(|mark| {
+            tracing::warn!(agent = %mark.agent, silent_ms = mark.silent_ms, "agent is silent");
+            self.command(&Command::MarkAgentUnreachable(mark), "silence")
+        });
+        let batch = commands.collect();
+        self.log.append(batch).await?;
+        Ok(())
+    }
+
+    /// A command of the leader's own. Its key is not remembered: what it says is idempotent.
+    fn command(&self, command: &Command, what: &str) -> Record {
+        let key = Key::new(format!("{what}-{}", self.epoch)).expect("a legal key");
+        let principal = self.config.node.clone();
+        command.to_record(&Envelope { principal, key, caused_by: None, class: Class::Exogenous })
+    }
+
+    /// When to append a tick: at once with a backlog, at the first timer's time, never otherwise.
+    fn next_tick_at(&self) -> Option<Instant> {
+        if self.tick_pending {
+            return None;
+        }
+        let due = self.fold.state.next_tick()?;
+        let wait_ms = match due {
+            _ if self.fold.state.has_backlog() => 0,
+            TimeMs(0) => TICK_COALESCE_MS,
+            TimeMs(due) => due.saturating_sub(wall_clock().0).max(1),
+        };
+        Some(Instant::now() + Duration::from_millis(wait_ms))
+    }
+
+    fn save_when_due(&mut self) -> Result<(), Error> {
+        let decided = self.fold.reader.first_undecided();
+        if self.fold.made.is_empty() && decided.0 - self.covered.0 >= SNAPSHOT_EVERY {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// Saves a snapshot, if the state is exactly that of the last decision in the log.
+    fn save(&mut self) -> Result<(), Error> {
+        let (Some(directory), Some(last_to)) = (&self.config.snapshots, self.fold.reader.last_to()) else {
+            return Ok(());
+        };
+        if !self.fold.made.is_empty() || last_to.next() == self.covered {
+            return Ok(());
+        }
+        snapshot::save(directory, self.fold.reader.epoch(), last_to, self.fold.chain, &self.fold.state)?;
+        self.covered = last_to.next();
+        Ok(())
+    }
+}
+
+/// The leader's clock: it decides when a tick is appended, and the tick says what time it is.
+#[expect(clippy::disallowed_methods, reason = "the shell reads the clock and writes it into the log")]
+fn wall_clock() -> TimeMs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    TimeMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

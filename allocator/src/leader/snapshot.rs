@@ -1,0 +1,124 @@
+//! Snapshots: the state at a decision, with the chain there and a digest of the file.
+//!
+//! A snapshot only saves time: the log is the truth, and a file that is torn or damaged is passed
+//! over for the one before it, or for the log alone.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use log_schema::{Chain, EpochNumber, Offset, codec};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Error;
+use crate::state::State;
+
+/// The version of the file. A file of another version is passed over.
+const VERSION: u16 = 1;
+/// How many snapshots are kept.
+const KEPT: usize = 2;
+const DIGEST_BYTES: usize = 32;
+
+/// What a file holds, before 32 bytes of SHA-256 over it.
+#[derive(Serialize, Deserialize)]
+struct Contents {
+    version: u16,
+    epoch: EpochNumber,
+    last_to: Offset,
+    chain: Chain,
+    state: State,
+}
+
+/// A snapshot that was read.
+pub(super) struct Found {
+    pub epoch: EpochNumber,
+    pub last_to: Offset,
+    pub chain: Chain,
+    pub state: State,
+}
+
+/// Saves the state as of `last_to`, and drops all but the newest files.
+pub(super) fn save(
+    directory: &Path,
+    epoch: EpochNumber,
+    last_to: Offset,
+    chain: Chain,
+    state: &State,
+) -> Result<(), Error> {
+    let mut bytes = codec::encode(&ContentsRef { version: VERSION, epoch, last_to, chain, state });
+    let digest = Sha256::digest(&bytes);
+    bytes.extend_from_slice(&digest);
+    let path = directory.join(format!("{:020}.snapshot", last_to.0));
+    write_whole(directory, &path, &bytes).map_err(|source| Error::Snapshot { path, source })?;
+    drop_old(directory)
+}
+
+/// [`Contents`] without a copy of the state.
+#[derive(Serialize)]
+struct ContentsRef<'a> {
+    version: u16,
+    epoch: EpochNumber,
+    last_to: Offset,
+    chain: Chain,
+    state: &'a State,
+}
+
+/// The newest snapshot that is whole.
+pub(super) fn newest(directory: &Path) -> Result<Option<Found>, Error> {
+    for path in files(directory)?.into_iter().rev() {
+        let bytes = fs::read(&path).map_err(|source| Error::Snapshot { path: path.clone(), source })?;
+        match open(&bytes) {
+            Some(found) => return Ok(Some(found)),
+            None => tracing::warn!(path = %path.display(), "the snapshot is damaged; an older one, or the log, serves"),
+        }
+    }
+    Ok(None)
+}
+
+fn open(bytes: &[u8]) -> Option<Found> {
+    let (body, digest) = bytes.split_at_checked(bytes.len().checked_sub(DIGEST_BYTES)?)?;
+    if Sha256::digest(body).as_slice() != digest {
+        return None;
+    }
+    let Contents { version, epoch, last_to, chain, mut state } = codec::decode("snapshot", body).ok()?;
+    state.restore();
+    (version == VERSION).then_some(Found { epoch, last_to, chain, state })
+}
+
+/// Writes beside, syncs, and renames: a crash leaves the old file or the new one.
+fn write_whole(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    let beside = path.with_extension("writing");
+    let mut file = File::create(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    File::open(directory)?.sync_all()
+}
+
+fn drop_old(directory: &Path) -> Result<(), Error> {
+    let files = files(directory)?;
+    let old = files.len().saturating_sub(KEPT);
+    for path in files.into_iter().take(old) {
+        fs::remove_file(&path).map_err(|source| Error::Snapshot { path, source })?;
+    }
+    Ok(())
+}
+
+/// The snapshot files, oldest first: their names begin with their offsets.
+fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |source| Error::Snapshot { path: directory.to_owned(), source };
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    let is_snapshot = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "snapshot");
+    let mut files: Vec<_> = paths.map_err(failed)?.into_iter().filter(is_snapshot).collect();
+    files.sort();
+    Ok(files)
+}

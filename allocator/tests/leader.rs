@@ -1,0 +1,227 @@
+//! The leader loop on a memory log: it answers what it finds, survives its own end at any moment,
+//! and steps down when another leads.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use allocator::leader::{Config, Error, lead};
+use command_log::{
+    Follower, Log, Stored,
+    memory::MemoryLog,
+    reader::{Reader, Verdict},
+    telemetry::InProcess,
+};
+use log_schema::{
+    AgentId, Class, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, Key, Principal,
+    command::{ReportAgentV1, SubmitJobV1},
+    job::{JobKind, JobSpecV1, RestartOn, RestartV1, RunSpecV1},
+};
+use tokio::{sync::watch, task::JoinHandle};
+
+/// Long enough for any machine; nothing waits this long unless it is broken.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Cell {
+    log: Arc<MemoryLog>,
+    config: Config,
+    asked: u64,
+}
+
+impl Cell {
+    fn new() -> Self {
+        let config = Config {
+            node: Principal::new("test").expect("legal"),
+            snapshots: None,
+            telemetry: Arc::new(InProcess::default()),
+            agent_silent_after: None,
+        };
+        Self { log: Arc::new(MemoryLog::default()), config, asked: 0 }
+    }
+
+    fn lead(&self) -> (JoinHandle<Result<(), Error>>, watch::Sender<bool>) {
+        let (stop, stopped) = watch::channel(false);
+        let log: Arc<dyn Log> = self.log.clone();
+        (tokio::spawn(lead(log, self.config.clone(), stopped)), stop)
+    }
+
+    async fn ask(&mut self, command: Command) {
+        self.asked += 1;
+        let envelope = Envelope {
+            principal: Principal::new("alice").expect("legal"),
+            key: Key::new(format!("k{}", self.asked)).expect("legal"),
+            caused_by: None,
+            class: Class::Exogenous,
+        };
+        self.log.append(vec![command.to_record(&envelope)]).await.expect("a memory log takes it");
+    }
+
+    /// Reads the log by the reader rule until enough of it is seen.
+    async fn decisions_until(&self, mut enough: impl FnMut(&[DecisionV1]) -> bool) -> Vec<DecisionV1> {
+        let mut reader = Reader::new();
+        let log: Arc<dyn Log> = self.log.clone();
+        let mut follower = Follower::new(log, reader.next());
+        let mut decisions = Vec::new();
+        while !enough(&decisions) {
+            let next = tokio::time::timeout(PATIENCE, follower.next_batch()).await;
+            for stored in next.expect("the leader answers in time").expect("the log is read") {
+                if let Verdict::Decision(decision) = reader.judge(&stored).expect("a log that any reader follows") {
+                    decisions.push(decision);
+                }
+            }
+        }
+        decisions
+    }
+
+    async fn records(&self) -> Vec<Stored> {
+        self.log.read(log_schema::Offset(0), usize::MAX).await.expect("the log is read")
+    }
+}
+
+fn agent(name: &str) -> Command {
+    Command::ReportAgent(ReportAgentV1 {
+        agent: AgentId::new(name).expect("legal"),
+        capacity: "cpu=4 mem=8Gi".parse().expect("legal"),
+        attributes: std::collections::BTreeMap::new(),
+    })
+}
+
+fn job(name: &str, count: u32) -> Command {
+    let run = RunSpecV1 { argv: vec!["true".into()], env: [].into(), directory: None, kill_grace_ms: 1000 };
+    let restart = RestartV1 { on: RestartOn::Never, limit: 0, backoff_ms: 0, backoff_max_ms: 0 };
+    Command::SubmitJob(SubmitJobV1 {
+        job: JobSpecV1 {
+            id: name.parse().expect("legal"),
+            kind: JobKind::Batch,
+            role: "*".parse().expect("legal"),
+            count,
+            resources: "cpu=0.001 mem=1".parse().expect("legal"),
+            ports: 0,
+            run,
+            constraints: vec![],
+            restart,
+        },
+    })
+}
+
+fn placed(decisions: &[DecisionV1]) -> usize {
+    decisions.iter().flat_map(DecisionV1::events).filter(|event| matches!(event, Event::TaskPlaced(_))).count()
+}
+
+fn answered(decisions: &[DecisionV1]) -> usize {
+    decisions.iter().flat_map(|decision| &decision.answers).filter(|answer| answer.asked.is_some()).count()
+}
+
+#[tokio::test]
+async fn a_backlog_is_worked_off_by_ticks_alone() {
+    let mut cell = Cell::new();
+    let (_leading, _stop) = cell.lead();
+    cell.ask(agent("a1")).await;
+    cell.ask(job("big", 3000)).await;
+    let decisions = cell.decisions_until(|seen| placed(seen) == 3000).await;
+    let ticked = decisions.iter().flat_map(|decision| &decision.answers).filter(|answer| answer.asked.is_none());
+    assert!(ticked.count() > 1, "one command places a slice, and ticks the rest");
+}
+
+#[tokio::test]
+async fn nothing_is_appended_when_nothing_is_due() {
+    let mut cell = Cell::new();
+    let (_leading, _stop) = cell.lead();
+    cell.ask(agent("a1")).await;
+    cell.decisions_until(|seen| seen.len() == 1).await;
+    let before = cell.records().await.len();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(cell.records().await.len(), before);
+}
+
+#[tokio::test]
+async fn a_leader_that_ends_anywhere_is_followed_by_one_that_goes_on() {
+    let mut cell = Cell::new();
+    cell.ask(agent("a1")).await;
+    for round in 0..40_u32 {
+        let (leading, _stop) = cell.lead();
+        cell.ask(job(&format!("j{round}"), 50)).await;
+        for _ in 0..round {
+            tokio::task::yield_now().await;
+        }
+        leading.abort();
+        let _ = leading.await;
+    }
+    let (_leading, _stop) = cell.lead();
+    let decisions = cell.decisions_until(|seen| placed(seen) == 40 * 50).await;
+    assert_eq!(answered(&decisions), 40, "every job was answered once");
+    let starts = decisions.iter().flat_map(DecisionV1::events).filter_map(|event| match event {
+        Event::TaskPlaced(placed) => Some(placed.incarnation),
+        _ => None,
+    });
+    assert!(starts.is_sorted(), "no start was decided twice");
+}
+
+#[tokio::test]
+async fn a_leader_steps_down_when_another_has_claimed() {
+    let mut cell = Cell::new();
+    let (leading, _stop) = cell.lead();
+    cell.ask(agent("a1")).await;
+    cell.decisions_until(|seen| !seen.is_empty()).await;
+    let claim = EpochV1 { epoch: EpochNumber(2), node: Principal::new("other").expect("legal"), logic_version: 1 };
+    cell.log.append(vec![claim.to_record()]).await.expect("appended");
+    let ended = tokio::time::timeout(PATIENCE, leading).await.expect("it steps down").expect("without a panic");
+    assert!(matches!(ended, Err(Error::Superseded { epoch: EpochNumber(2) })), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_silent_agent_is_marked_and_given_up() {
+    let mut cell = Cell::new();
+    cell.config.agent_silent_after = Some(Duration::from_millis(40));
+    let (_leading, _stop) = cell.lead();
+    cell.ask(agent("a1")).await;
+    let is_away = |event: &Event| matches!(event, Event::AgentUnreachable(_));
+    cell.decisions_until(|seen| seen.iter().flat_map(DecisionV1::events).any(is_away)).await;
+}
+
+async fn run_with_snapshots(cell: &mut Cell, jobs: std::ops::Range<u32>) {
+    let (leading, stop) = cell.lead();
+    let wanted = jobs.end as usize;
+    for number in jobs {
+        cell.ask(job(&format!("j{number}"), 3)).await;
+    }
+    cell.decisions_until(|seen| placed(seen) == wanted * 3).await;
+    stop.send_replace(true);
+    leading.await.expect("no panic").expect("a clean stop");
+}
+
+fn snapshots(directory: &std::path::Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> =
+        std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn a_leader_goes_on_from_a_snapshot_and_passes_over_a_damaged_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut cell = Cell::new();
+    cell.config.snapshots = Some(directory.path().to_owned());
+    cell.ask(agent("a1")).await;
+    run_with_snapshots(&mut cell, 0..5).await;
+    run_with_snapshots(&mut cell, 5..10).await;
+    let newest = snapshots(directory.path()).pop().expect("a snapshot was saved");
+    let mut bytes = std::fs::read(&newest).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&newest, bytes).expect("written");
+    run_with_snapshots(&mut cell, 10..15).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_of_another_log_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut cell = Cell::new();
+    cell.config.snapshots = Some(directory.path().to_owned());
+    cell.ask(agent("a1")).await;
+    run_with_snapshots(&mut cell, 0..5).await;
+    cell.log = Arc::new(MemoryLog::default());
+    let (leading, _stop) = cell.lead();
+    let ended = tokio::time::timeout(PATIENCE, leading).await.expect("it refuses").expect("without a panic");
+    assert!(matches!(ended, Err(Error::SnapshotAhead { .. })), "{ended:?}");
+}
