@@ -16,8 +16,14 @@ pub use restart::after_end;
 
 use crate::decide::Emit;
 
-/// The most events that one command or tick adds beside those of its own.
+/// The most events that one command or tick adds beside those of its own. The last step may make a
+/// few more at once: a job's task and the offers that are rescinded for it.
 pub const EVENTS_PER_COMMAND_MAX: usize = 512;
+
+/// When the events of one command or tick may have this many bytes, its own included, nothing more
+/// is added. With what the last step adds, a decision of one command stays far below
+/// [`log_schema::record::PAYLOAD_BYTES_MAX`].
+pub const EVENT_BYTES_PER_COMMAND_MAX: usize = 320 * 1024;
 
 /// The most jobs of which one command or tick says that they fit nowhere: each such answer looks at
 /// every agent.
@@ -26,20 +32,20 @@ pub const DEFERRALS_PER_COMMAND_MAX: usize = 16;
 /// One step of a stage: does one thing, and says whether there was one to do.
 type Step = fn(&mut Emit<'_>) -> bool;
 
+/// The stages, in order.
+const STAGES: [Step; 5] = [timers::step, end::step, place::say_deferred, place::step, offer::step];
+
 /// Does one bounded part of the work that waits.
 pub fn advance(emit: &mut Emit<'_>) {
-    let limit = emit.events.len() + EVENTS_PER_COMMAND_MAX;
-    run(emit, limit, usize::MAX, timers::step);
-    run(emit, limit, usize::MAX, end::step);
-    run(emit, limit, DEFERRALS_PER_COMMAND_MAX, place::say_deferred);
-    run(emit, limit, usize::MAX, place::step);
-    run(emit, limit, usize::MAX, offer::step);
+    let events_max = emit.events.len() + EVENTS_PER_COMMAND_MAX;
+    for step in STAGES {
+        while has_room(emit, events_max) && step(emit) {}
+    }
 }
 
-/// Steps until nothing is left to do, `steps_max` steps are done, or there are `limit` events.
-fn run(emit: &mut Emit<'_>, limit: usize, steps_max: usize, step: Step) {
-    let mut steps = 0;
-    while steps < steps_max && emit.events.len() < limit && step(emit) {
-        steps += 1;
-    }
+/// Whether the answer may grow.
+fn has_room(emit: &Emit<'_>, events_max: usize) -> bool {
+    emit.events.len() < events_max
+        && emit.bytes_max < EVENT_BYTES_PER_COMMAND_MAX
+        && emit.deferrals < DEFERRALS_PER_COMMAND_MAX
 }

@@ -16,6 +16,7 @@ mod report_agent;
 mod scale_job;
 mod set_parameters;
 mod set_role;
+pub(crate) mod size;
 mod stop_job;
 mod submit_job;
 mod subscribe_framework;
@@ -25,6 +26,7 @@ mod update_task_status;
 use log_schema::{Command, Event, Refusal};
 
 use crate::state::State;
+use size::event_bytes_max;
 
 /// The state, and the events emitted and applied so far.
 #[derive(Debug)]
@@ -33,17 +35,23 @@ pub struct Emit<'a> {
     pub state: &'a mut State,
     /// The events, in order.
     pub events: Vec<Event>,
+    /// At most how many bytes they have as MessagePack.
+    pub bytes_max: usize,
+    /// How many of them say that a job fits nowhere: each of those looked at every agent.
+    pub deferrals: usize,
 }
 
 impl<'a> Emit<'a> {
     /// Nothing emitted yet.
     pub fn new(state: &'a mut State) -> Self {
-        Self { state, events: Vec::new() }
+        Self { state, events: Vec::new(), bytes_max: 0, deferrals: 0 }
     }
 
     /// Applies an event and keeps it.
     pub fn emit(&mut self, event: Event) {
         self.state.apply(&event);
+        self.bytes_max += event_bytes_max(&event);
+        self.deferrals += usize::from(matches!(event, Event::PlacementDeferred(_)));
         self.events.push(event);
     }
 }

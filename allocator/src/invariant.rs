@@ -27,7 +27,8 @@ pub const ALL: &[(&str, Check)] = &[
     ("a_job_counts_its_tasks_right", a_job_counts_its_tasks_right),
     ("a_blocked_shape_knows_every_agent_it_fits_on", a_blocked_shape_knows_every_agent_it_fits_on),
     ("an_ended_job_holds_nothing", an_ended_job_holds_nothing),
-    ("agents_that_are_away_are_offered_to_nobody", agents_that_are_away_are_offered_to_nobody),
+    ("an_agent_is_offered_only_while_somebody_wants_it", an_agent_is_offered_only_while_somebody_wants_it),
+    ("offers_and_filters_are_known_on_both_sides", offers_and_filters_are_known_on_both_sides),
     ("the_index_finds_what_a_scan_finds", the_index_finds_what_a_scan_finds),
 ];
 
@@ -137,10 +138,28 @@ pub fn an_ended_job_holds_nothing(state: &State) -> Result<(), String> {
 }
 
 /// An agent is offered while it is up, has something free, and somebody wants it; never otherwise.
-pub fn agents_that_are_away_are_offered_to_nobody(state: &State) -> Result<(), String> {
-    state.frameworks.offers.values().try_for_each(|offer| {
-        let agent = state.agents.get(offer.agent);
-        must(agent.offers.len() <= 1 || agent.is_up(), || format!("agent {} is away and offered", agent.id))
+pub fn an_agent_is_offered_only_while_somebody_wants_it(state: &State) -> Result<(), String> {
+    let wanting: Vec<_> = state.frameworks.iter().filter(|framework| framework.wants_offers()).collect();
+    must(wanting.len() == state.frameworks.wanting as usize, || "wanting".to_owned())?;
+    state.agents.iter().try_for_each(|agent| {
+        let wanted = wanting.iter().any(|framework| !framework.filters.contains_key(&agent.number));
+        let offerable = agent.is_up() && agent.has_free() && wanted;
+        let known = state.frameworks.offerable.contains(&agent.number);
+        must(offerable == known, || format!("agent {} is offerable: {offerable}, and known as: {known}", agent.id))
+    })
+}
+
+/// An offer that stands is known to its agent and its framework, and a filter to its agent.
+pub fn offers_and_filters_are_known_on_both_sides(state: &State) -> Result<(), String> {
+    let of_frameworks: usize = state.frameworks.iter().map(|framework| framework.offers.len()).sum();
+    let of_agents: usize = state.agents.iter().map(|agent| agent.offers.len()).sum();
+    let standing = state.frameworks.offers.len();
+    must(of_frameworks == standing && of_agents == standing, || {
+        format!("{standing} offers stand, frameworks know {of_frameworks}, agents {of_agents}")
+    })?;
+    state.agents.iter().try_for_each(|agent| {
+        let filters = state.frameworks.iter().filter(|framework| framework.filters.contains_key(&agent.number)).count();
+        must(filters == agent.filtered_by as usize, || format!("agent {} is filtered by {filters}", agent.id))
     })
 }
 

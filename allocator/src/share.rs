@@ -13,6 +13,7 @@ use crate::state::{
     State,
     agents::{Agent, AgentNo},
     frameworks::{Framework, FrameworkNo},
+    roles::WEIGHT_DEFAULT,
 };
 
 /// The most of any amount that one agent may report.
@@ -33,6 +34,9 @@ pub struct Share {
 }
 
 impl Share {
+    /// No share of anything.
+    const NOTHING: Self = Self { part: 0, whole: 1 };
+
     /// The largest share that `used` has of any resource in `total`.
     pub fn dominant(used: &Resources, total: &Resources) -> Self {
         let custom = used.custom.iter().map(|(name, amount)| (*amount, total.custom(name)));
@@ -44,7 +48,7 @@ impl Share {
         ];
         let shares = amounts.into_iter().chain(custom).filter(|(_, whole)| *whole > 0);
         let shares = shares.map(|(part, whole)| Self { part, whole });
-        shares.max_by(|a, b| a.compare(1, *b, 1)).unwrap_or(Self { part: 0, whole: 1 })
+        shares.max_by(|a, b| a.compare(1, *b, 1)).unwrap_or(Self::NOTHING)
     }
 
     /// Compares `self / weight` with `other / other_weight`.
@@ -60,19 +64,36 @@ impl Share {
 /// framework that subscribed first.
 pub fn next_framework(state: &State, agent: AgentNo) -> Option<FrameworkNo> {
     let agent = state.agents.get(agent);
-    let takers: Vec<_> = state.frameworks.iter().filter(|framework| takes(framework, agent)).collect();
     let total = &state.agents.total;
-    let role_share = |framework: &Framework| {
-        let role = state.roles.get(&framework.role);
-        (Share::dominant(&role.used, total), role.weight)
-    };
-    let order = |a: &&&Framework, b: &&&Framework| {
-        let ((share_a, weight_a), (share_b, weight_b)) = (role_share(a), role_share(b));
-        let by_role = share_a.compare(weight_a, share_b, weight_b).then_with(|| a.role.cmp(&b.role));
-        let own = |framework: &Framework| Share::dominant(&framework.used, total);
-        by_role.then_with(|| own(a).compare(1, own(b), 1)).then_with(|| a.number.cmp(&b.number))
-    };
-    takers.iter().min_by(order).map(|framework| framework.number)
+    let standing = |framework| Standing::of(framework, state, total);
+    let takers = state.frameworks.iter().filter(|framework| takes(framework, agent)).map(standing);
+    takers.min_by(Standing::order).map(|standing| standing.framework.number)
+}
+
+/// Where a framework stands in the order.
+struct Standing<'a> {
+    framework: &'a Framework,
+    own: Share,
+    role: Share,
+    weight: u32,
+}
+
+impl<'a> Standing<'a> {
+    fn of(framework: &'a Framework, state: &State, total: &Resources) -> Self {
+        let (role, weight) = match state.roles.find(&framework.role) {
+            Some(role) => (Share::dominant(&role.used, total), role.weight),
+            None => (Share::NOTHING, WEIGHT_DEFAULT),
+        };
+        Self { framework, own: Share::dominant(&framework.used, total), role, weight }
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        self.role
+            .compare(self.weight, other.role, other.weight)
+            .then_with(|| self.framework.role.cmp(&other.framework.role))
+            .then_with(|| self.own.compare(1, other.own, 1))
+            .then_with(|| self.framework.number.cmp(&other.framework.number))
+    }
 }
 
 /// Whether a framework would take an offer of this agent.

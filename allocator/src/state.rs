@@ -70,6 +70,8 @@ pub struct State {
     pub leaving: BTreeSet<AgentNo>,
     /// Frameworks that are being torn down.
     pub ending: BTreeSet<FrameworkNo>,
+    /// Suppressed frameworks whose offers are still to be rescinded.
+    pub rescinding: BTreeSet<FrameworkNo>,
     /// Where tasks fit, built when something is first placed: a fold alone does not pay for it.
     /// It follows from the rest and changes no decision.
     #[serde(skip)]
@@ -94,6 +96,7 @@ impl Default for State {
             unsaid: BTreeSet::new(),
             leaving: BTreeSet::new(),
             ending: BTreeSet::new(),
+            rescinding: BTreeSet::new(),
             index: None,
         }
     }
@@ -133,7 +136,7 @@ impl State {
             Event::FilterExpired(e) => self.filter_expired(e),
             Event::OfferMade(e) => self.offer_made(e),
             Event::OfferEnded(e) => self.offer_ended(e),
-            Event::RoleSet(e) => self.roles.get_mut(&e.role).weight = e.weight,
+            Event::RoleSet(e) => self.roles.set_weight(&e.role, e.weight),
             Event::ParametersSet(e) => self.parameters = e.clone(),
             Event::LogicActivated(e) => self.logic_version = e.version,
         }
@@ -146,6 +149,7 @@ impl State {
             || !self.unsaid.is_empty()
             || !self.leaving.is_empty()
             || self.next_teardown().is_some()
+            || !self.rescinding.is_empty()
             || !self.frameworks.offerable.is_empty()
             || self.queue.is_ready()
     }

@@ -6,8 +6,9 @@ use serde::{Serialize, de::DeserializeOwned};
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are what the message names")]
 pub enum Error {
-    /// Not MessagePack, or not of this shape.
-    #[error("not a {what}: {source}")]
+    /// Not MessagePack, or not of this shape. The sentence is ours alone, short and the same in every
+    /// year, because a refusal records it: what the library says is in `source`.
+    #[error("not a {what}")]
     Shape { what: &'static str, source: rmp_serde::decode::Error },
     /// Bytes after the end of the value.
     #[error("{left} bytes follow the {what}")]

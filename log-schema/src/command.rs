@@ -73,7 +73,7 @@ pub enum Error {
     /// The kind is an epoch or a decision, not a command.
     #[error("{kind} is not a command")]
     NotACommand { kind: Kind },
-    /// A known kind with a bad payload: the allocator refuses it.
+    /// A known kind with a bad payload: the allocator refuses it, and records this sentence.
     #[error("malformed {kind}: {source}")]
     Malformed { kind: Kind, source: codec::Error },
 }

@@ -89,6 +89,45 @@ impl Resources {
         })
     }
 
+    /// Adds `other` in place. `None`, and nothing has changed, where there is no sum.
+    pub fn try_add(&mut self, other: &Self) -> Option<()> {
+        if !other.is_plain() {
+            *self = self.checked_add(other)?;
+            return Some(());
+        }
+        let Self { cpu, mem, disk, gpu, ports: _, custom: _ } = self;
+        let sums = (
+            cpu.checked_add(other.cpu)?,
+            mem.checked_add(other.mem)?,
+            disk.checked_add(other.disk)?,
+            gpu.checked_add(other.gpu)?,
+        );
+        (*cpu, *mem, *disk, *gpu) = sums;
+        Some(())
+    }
+
+    /// Takes `other` away in place. `None`, and nothing has changed, where it is not all here.
+    pub fn try_sub(&mut self, other: &Self) -> Option<()> {
+        if !other.is_plain() {
+            *self = self.checked_sub(other)?;
+            return Some(());
+        }
+        let Self { cpu, mem, disk, gpu, ports: _, custom: _ } = self;
+        let left = (
+            cpu.checked_sub(other.cpu)?,
+            mem.checked_sub(other.mem)?,
+            disk.checked_sub(other.disk)?,
+            gpu.checked_sub(other.gpu)?,
+        );
+        (*cpu, *mem, *disk, *gpu) = left;
+        Some(())
+    }
+
+    /// Whether there are only amounts with a unit.
+    fn is_plain(&self) -> bool {
+        self.ports.is_empty() && self.custom.is_empty()
+    }
+
     /// The difference, or `None` where `other` is not all here.
     pub fn checked_sub(&self, other: &Self) -> Option<Self> {
         if !other.fits_in(self) {

@@ -29,6 +29,8 @@ pub fn step(emit: &mut Emit<'_>) -> bool {
         leave(emit, agent);
     } else if let Some(framework) = state.next_teardown() {
         tear_down(emit, framework);
+    } else if let Some(framework) = state.rescinding.first().copied() {
+        rescind(emit, framework);
     } else if let Some(job) = state.surplus.first().copied() {
         end_surplus(emit, job);
     } else {
@@ -62,6 +64,12 @@ fn lose(emit: &mut Emit<'_>, task_ref: &TaskRef) {
     };
     emit.emit(Event::TaskStatusChanged(event));
     after_end(emit, task_ref);
+}
+
+/// Ends the next offer of a framework that wants none.
+fn rescind(emit: &mut Emit<'_>, number: FrameworkNo) {
+    let offer = *emit.state.frameworks.get(number).offers.first().expect("the framework is in the set for it");
+    emit.emit(Event::OfferEnded(OfferEndedV1 { offer, reason: OfferEnd::FrameworkAway }));
 }
 
 /// Ends the next offer or task of a framework; the framework goes last.

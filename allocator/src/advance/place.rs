@@ -5,6 +5,7 @@ use log_schema::{
     event::{OfferEnd, OfferEndedV1, PlacementDeferredV1, TaskPlacedV1},
 };
 
+use super::EVENT_BYTES_PER_COMMAND_MAX;
 use crate::{
     decide::Emit,
     place::{best_agent, best_agent_under_offers, fit::grant, reasons::reasons},
@@ -24,18 +25,22 @@ pub fn step(emit: &mut Emit<'_>) -> bool {
 
 /// Gives a job that has just come its first turn at once, so that no queue of others delays a small job.
 pub fn place_job(emit: &mut Emit<'_>, number: JobNo) {
-    for _ in 0..TASKS_PER_TURN {
+    let events_max = emit.events.len() + TASKS_PER_TURN as usize;
+    while emit.events.len() < events_max && emit.bytes_max < EVENT_BYTES_PER_COMMAND_MAX {
         let job = emit.state.jobs.get(number);
         let open = emit.state.queue.get(job.shape).openness == Openness::Open;
-        if job.waiting() == 0 || !open || !place_one(emit, number, job.shape) {
+        if !job.waits() || !open || !place_one(emit, number, job.shape) {
             return;
         }
     }
 }
 
 /// Says of one job that waits with a blocked shape that it fits nowhere; says whether there was one.
+/// Where room came up meanwhile, whether it fits is found out when it is its turn.
 pub fn say_deferred(emit: &mut Emit<'_>) -> bool {
-    let Some(job) = emit.state.unsaid.first().copied() else { return false };
+    let state = &emit.state;
+    let fits_nowhere = |job: &JobNo| !state.queue.may_fit(state.jobs.get(*job).shape);
+    let Some(job) = state.unsaid.first().copied().filter(fits_nowhere) else { return false };
     defer(emit, job);
     true
 }

@@ -37,7 +37,7 @@ fn next_start(job: &Job, index: u32, task: &Task, state: TaskState) -> Option<(u
         return None;
     }
     // Killed for a scale-down that was taken back meanwhile: it is wanted again at once.
-    if task.kill_requested {
+    if task.kill_requested && state == TaskState::Killed {
         return Some((0, task.restarts));
     }
     let counted = (policy.delay_ms(task.restarts), task.restarts.saturating_add(1));

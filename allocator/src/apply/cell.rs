@@ -3,8 +3,8 @@
 use log_schema::{Resources, event::TimeAdvancedV1};
 
 use crate::{
-    place::fit::would_fit_without_offers,
-    state::{State, agents::AgentNo},
+    place::fit::would_fit_in,
+    state::{State, agents::AgentNo, queue::Ask},
 };
 
 impl State {
@@ -18,16 +18,14 @@ impl State {
     /// Takes resources out of an agent's free ones.
     pub(crate) fn take_room(&mut self, number: AgentNo, resources: &Resources) {
         let agent = self.agents.get_mut(number);
-        let free = agent.free.checked_sub(resources);
-        agent.free = free.unwrap_or_else(|| panic!("agent {} oversold", agent.id));
+        agent.free.try_sub(resources).unwrap_or_else(|| panic!("agent {} oversold", agent.id));
         self.room_changed(number);
     }
 
     /// Gives resources back to an agent's free ones.
     pub(crate) fn free_room(&mut self, number: AgentNo, resources: &Resources) {
         let agent = self.agents.get_mut(number);
-        let free = agent.free.checked_add(resources);
-        agent.free = free.unwrap_or_else(|| panic!("agent {} freed twice", agent.id));
+        agent.free.try_add(resources).unwrap_or_else(|| panic!("agent {} freed twice", agent.id));
         self.room_changed(number);
     }
 
@@ -46,11 +44,9 @@ impl State {
 
     fn reconsider_blocked(&mut self, number: AgentNo) {
         let agent = self.agents.get(number);
-        let blocked: Vec<_> = self.queue.blocked().collect();
-        for shape in blocked {
-            let fits = would_fit_without_offers(&self.queue.get(shape).ask, agent);
-            self.queue.reconsider(shape, number, fits);
-        }
+        let room = agent.is_up().then(|| agent.free_without_offers());
+        let fits = |ask: &Ask| room.as_deref().is_some_and(|room| would_fit_in(ask, agent, room));
+        self.queue.reconsider_blocked(number, fits);
     }
 
     /// Keeps the set of offerable agents true for one agent.

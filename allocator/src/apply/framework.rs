@@ -42,6 +42,7 @@ impl State {
         let wanted = self.frameworks.get(number).wants_offers();
         self.frameworks.get_mut(number).ending = true;
         self.ending.insert(number);
+        self.rescinding.remove(&number);
         if wanted {
             self.wanting_changed(self.frameworks.wanting - 1);
         }
@@ -58,13 +59,18 @@ impl State {
     pub(crate) fn offers_suppressed(&mut self, event: &OffersSuppressedV1) {
         let number = self.framework_no(&event.framework);
         self.drop_filters_of(number);
-        self.frameworks.get_mut(number).suppressed = true;
+        let framework = self.frameworks.get_mut(number);
+        framework.suppressed = true;
+        if !framework.offers.is_empty() {
+            self.rescinding.insert(number);
+        }
         self.wanting_changed(self.frameworks.wanting - 1);
     }
 
     pub(crate) fn offers_revived(&mut self, event: &OffersRevivedV1) {
         let number = self.framework_no(&event.framework);
         self.drop_filters_of(number);
+        self.rescinding.remove(&number);
         let was_suppressed = std::mem::replace(&mut self.frameworks.get_mut(number).suppressed, false);
         self.wanting_changed(self.frameworks.wanting + u32::from(was_suppressed));
     }
@@ -93,7 +99,7 @@ impl State {
         assert_eq!(event.offer.0, self.frameworks.newest_offer + 1, "offers are numbered in order");
         self.frameworks.newest_offer = event.offer.0;
         let host = self.agents.get_mut(agent);
-        host.offered = host.offered.checked_add(&resources).expect("what is free is not offered");
+        host.offered.try_add(&resources).expect("what is free is not offered");
         host.offers.insert(event.offer);
         self.take_room(agent, &resources);
         self.use_framework_share(framework, &resources, true);
@@ -105,11 +111,15 @@ impl State {
     pub(crate) fn offer_ended(&mut self, event: &OfferEndedV1) {
         let offer = self.frameworks.offers.remove(&event.offer).expect("an offer that ends stood");
         self.timers.cancel(offer.timer);
-        self.frameworks.get_mut(offer.framework).offers.remove(&event.offer);
+        let holder = self.frameworks.get_mut(offer.framework);
+        holder.offers.remove(&event.offer);
+        if holder.offers.is_empty() {
+            self.rescinding.remove(&offer.framework);
+        }
         self.use_framework_share(offer.framework, &offer.resources, false);
         let host = self.agents.get_mut(offer.agent);
         host.offers.remove(&event.offer);
-        host.offered = host.offered.checked_sub(&offer.resources).expect("what an offer holds is offered");
+        host.offered.try_sub(&offer.resources).expect("what an offer holds is offered");
         self.free_room(offer.agent, &offer.resources);
     }
 

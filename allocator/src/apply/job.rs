@@ -99,7 +99,7 @@ impl State {
     /// Keeps the queue and the set of jobs with surplus tasks true after a change of a job.
     pub(crate) fn job_changed(&mut self, number: JobNo) {
         let job = self.jobs.get_mut(number);
-        let waits = job.waiting() > 0;
+        let waits = job.waits();
         if let Some(turn) = job.turn.filter(|_| !waits || job.placed_in_turn >= TASKS_PER_TURN) {
             job.turn = None;
             job.placed_in_turn = 0;

@@ -1,7 +1,7 @@
 //! Folds what happens to tasks.
 
 use log_schema::{
-    TaskId, TaskOwner, TaskState,
+    Resources, TaskId, TaskOwner, TaskState,
     event::{
         TaskForgottenV1, TaskKillRequestedV1, TaskPlacedV1, TaskRestartDueV1, TaskRestartScheduledV1,
         TaskStatusChangedV1, TaskWithdrawnV1,
@@ -10,9 +10,9 @@ use log_schema::{
 
 use crate::state::{
     State,
-    agents::amounts_of,
-    frameworks::FrameworkTask,
+    frameworks::{FrameworkNo, FrameworkTask},
     jobs::{JobNo, Standing},
+    roles::change_amounts,
     task::{Phase, Task, TaskRef},
     timers::Due,
 };
@@ -22,10 +22,11 @@ impl State {
         let TaskPlacedV1 { task, incarnation, agent, resources, run: _ } = event;
         let agent = self.agent_no(agent);
         let task_ref = self.task_ref(task);
+        self.use_share(&task_ref, resources, true);
         assert!(incarnation.0 == self.starts + 1, "starts are numbered in order");
         self.starts = incarnation.0;
         let host = self.agents.get_mut(agent);
-        host.allocated = host.allocated.checked_add(resources).expect("what is free is not allocated");
+        host.allocated.try_add(resources).expect("what is free is not allocated");
         host.tasks.insert(task_ref.clone());
         self.take_room(agent, resources);
         let place = |task: &mut Task| {
@@ -46,7 +47,6 @@ impl State {
                 framework.active += 1;
             }
         }
-        self.use_share(&self.task_ref(task), resources, true);
     }
 
     fn job_task_placed(&mut self, number: JobNo, index: u32, place: impl Fn(&mut Task)) {
@@ -77,7 +77,7 @@ impl State {
         let (agent, resources) = (task.agent, std::mem::take(&mut task.resources));
         let host = self.agents.get_mut(agent);
         host.tasks.remove(&task_ref);
-        host.allocated = host.allocated.checked_sub(&resources).expect("what a task holds is allocated");
+        host.allocated.try_sub(&resources).expect("what a task holds is allocated");
         self.free_room(agent, &resources);
         self.use_share(&task_ref, &resources, false);
         self.task_ended(task_ref);
@@ -173,25 +173,18 @@ impl State {
     }
 
     /// Adds to or takes from what a task's role, and its framework, hold.
-    fn use_share(&mut self, task: &TaskRef, resources: &log_schema::Resources, more: bool) {
-        let role = match task {
-            TaskRef::Job { job, .. } => self.jobs.get(*job).spec.role.clone(),
-            TaskRef::Framework { framework, .. } => {
-                self.use_framework_share(*framework, resources, more);
-                return;
-            }
-        };
-        let used = &mut self.roles.get_mut(&role).used;
-        *used = changed(used, &amounts_of(resources), more);
+    fn use_share(&mut self, task: &TaskRef, resources: &Resources, more: bool) {
+        match task {
+            TaskRef::Job { job, .. } => self.roles.change(&self.jobs.get(*job).spec.role, resources, more),
+            TaskRef::Framework { framework, .. } => self.use_framework_share(*framework, resources, more),
+        }
     }
 
     /// Adds to or takes from what a framework and its role hold.
-    pub(crate) fn use_framework_share(&mut self, framework: u32, resources: &log_schema::Resources, more: bool) {
-        let amounts = amounts_of(resources);
+    pub(crate) fn use_framework_share(&mut self, framework: FrameworkNo, resources: &Resources, more: bool) {
         let framework = self.frameworks.get_mut(framework);
-        framework.used = changed(&framework.used, &amounts, more);
-        let used = &mut self.roles.get_mut(&framework.role).used;
-        *used = changed(used, &amounts, more);
+        change_amounts(&mut framework.used, resources, more);
+        self.roles.change(&framework.role, resources, more);
     }
 
     pub(crate) fn task_ref(&self, id: &TaskId) -> TaskRef {
@@ -235,9 +228,4 @@ impl State {
             TaskRef::Framework { .. } => panic!("only a job's task is restarted or withdrawn"),
         }
     }
-}
-
-fn changed(held: &log_schema::Resources, by: &log_schema::Resources, more: bool) -> log_schema::Resources {
-    let sum = if more { held.checked_add(by) } else { held.checked_sub(by) };
-    sum.expect("what is used is bounded by what agents have")
 }

@@ -17,9 +17,10 @@ pub const OFFERS_PER_COMMAND_MAX: usize = 256;
 const FILTER_MS_MAX: u64 = 31_536_000_000;
 
 pub(super) fn decide(emit: &mut Emit<'_>, command: &DeclineOffersV1) -> Result<(), Refusal> {
+    check_filter(command.filter_ms)?;
     let framework = active_framework(emit.state, &command.framework)?;
     let offers = own_offers(emit.state, framework, &command.offers)?;
-    check_filter(command.filter_ms)?;
+    check_offer_count(&command.offers)?;
     let agents: BTreeSet<_> = offers.iter().map(|offer| emit.state.frameworks.offers[offer].agent).collect();
     for agent in agents {
         set_filter(emit, framework, agent, command.filter_ms);
@@ -39,10 +40,6 @@ pub(super) fn own_offers(
     if named.is_empty() {
         return Err(Refusal::OffersEmpty {});
     }
-    let (asked, max) = (named.len() as u64, OFFERS_PER_COMMAND_MAX as u64);
-    if asked > max {
-        return Err(Refusal::TooManyInOne { what: "offers".into(), asked, max });
-    }
     let offers: BTreeSet<_> = named.iter().copied().collect();
     let standing = &state.frameworks.offers;
     if let Some(offer) = offers.iter().copied().find(|offer| !standing.contains_key(offer)) {
@@ -53,6 +50,17 @@ pub(super) fn own_offers(
         return Err(Refusal::OfferOfAnother { offer, framework });
     }
     Ok(offers)
+}
+
+pub(super) fn check_offer_count(named: &[OfferId]) -> Result<(), Refusal> {
+    too_many_in_one("offers", named.len(), OFFERS_PER_COMMAND_MAX)
+}
+
+pub(super) fn too_many_in_one(what: &str, asked: usize, max: usize) -> Result<(), Refusal> {
+    if asked > max {
+        return Err(Refusal::TooManyInOne { what: what.into(), asked: asked as u64, max: max as u64 });
+    }
+    Ok(())
 }
 
 pub(super) fn check_filter(filter_ms: u64) -> Result<(), Refusal> {

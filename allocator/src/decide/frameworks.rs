@@ -3,7 +3,7 @@
 use log_schema::{
     Event, FrameworkId, Refusal,
     command::{ReviveOffersV1, SuppressOffersV1, TeardownFrameworkV1},
-    event::{FrameworkEndingV1, OfferEnd, OfferEndedV1, OffersRevivedV1, OffersSuppressedV1},
+    event::{FrameworkEndingV1, OffersRevivedV1, OffersSuppressedV1},
 };
 
 use super::Emit;
@@ -26,10 +26,6 @@ pub(super) fn suppress_offers(emit: &mut Emit<'_>, command: &SuppressOffersV1) -
     }
     let framework = command.framework.clone();
     emit.emit(Event::OffersSuppressed(OffersSuppressedV1 { framework }));
-    let offers = emit.state.frameworks.get(number).offers.clone();
-    for offer in offers {
-        emit.emit(Event::OfferEnded(OfferEndedV1 { offer, reason: OfferEnd::FrameworkAway }));
-    }
     Ok(())
 }
 

@@ -1,53 +1,79 @@
 //! [`Command::ReportAgent`](log_schema::Command::ReportAgent): an agent joins, changes, or comes back.
 
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
 use log_schema::{
     Event, Refusal,
     command::ReportAgentV1,
     event::{AgentAdmittedV1, AgentChangedV1, AgentReturnedV1, OfferEnd, OfferEndedV1},
 };
 
-use super::{Emit, check_run::check_amounts};
+use super::{
+    Emit,
+    accept_offers::shown,
+    check_run::{at_most, check_amounts},
+};
 use crate::{
     share::AGENTS_MAX,
     state::agents::{Agent, Standing},
 };
 
+/// The most attributes of one agent.
+pub const ATTRIBUTES_MAX: usize = 1024;
+/// The most bytes in all names and values of an agent's attributes.
+pub const ATTRIBUTE_BYTES_MAX: usize = 32 * 1024;
+
 pub(super) fn decide(emit: &mut Emit<'_>, command: ReportAgentV1) -> Result<(), Refusal> {
     check_amounts(&command.capacity)?;
-    let agent = command.agent.clone();
+    check_attributes(&command.attributes)?;
+    let known = emit.state.agents.by_id(&command.agent);
+    match known {
+        None => check_agent_count(emit.state.agents.count())?,
+        Some(known) => check_known(known, &command)?,
+    }
     if command.capacity.cpu.is_zero() && command.capacity.mem.is_zero() {
-        return Err(Refusal::CapacityEmpty { agent });
+        return Err(Refusal::CapacityEmpty { agent: command.agent });
     }
-    match emit.state.agents.by_id(&agent) {
+    match known {
         None => admit(emit, command),
-        Some(known) => {
-            check_known(known, &command)?;
-            update(emit, command);
-            Ok(())
-        }
+        Some(_) => update(emit, command),
     }
+    Ok(())
 }
 
-fn admit(emit: &mut Emit<'_>, command: ReportAgentV1) -> Result<(), Refusal> {
-    if emit.state.agents.count() >= AGENTS_MAX {
+fn check_attributes(attributes: &BTreeMap<CompactString, CompactString>) -> Result<(), Refusal> {
+    at_most("attributes", attributes.len(), ATTRIBUTES_MAX)?;
+    let bytes = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+    at_most("bytes of attributes", bytes, ATTRIBUTE_BYTES_MAX)
+}
+
+fn check_agent_count(count: u32) -> Result<(), Refusal> {
+    if count >= AGENTS_MAX {
         return Err(Refusal::TooMany { what: "agents".into(), max: u64::from(AGENTS_MAX) });
     }
-    let ReportAgentV1 { agent, capacity, attributes } = command;
-    let number = emit.state.agents.next_number();
-    emit.emit(Event::AgentAdmitted(AgentAdmittedV1 { agent, number, capacity, attributes }));
     Ok(())
 }
 
 fn check_known(known: &Agent, command: &ReportAgentV1) -> Result<(), Refusal> {
     let agent = command.agent.clone();
+    if !known.allocated.fits_in(&command.capacity) {
+        return Err(Refusal::CapacityBelowUse {
+            agent,
+            reported: shown(&command.capacity),
+            used: shown(&known.allocated),
+        });
+    }
     if known.standing == Standing::Leaving {
         return Err(Refusal::AgentLeaving { agent });
     }
-    if !known.allocated.fits_in(&command.capacity) {
-        let (reported, used) = (Box::new(command.capacity.clone()), Box::new(known.allocated.clone()));
-        return Err(Refusal::CapacityBelowUse { agent, reported, used });
-    }
     Ok(())
+}
+
+fn admit(emit: &mut Emit<'_>, command: ReportAgentV1) {
+    let ReportAgentV1 { agent, capacity, attributes } = command;
+    let number = emit.state.agents.next_number();
+    emit.emit(Event::AgentAdmitted(AgentAdmittedV1 { agent, number, capacity, attributes }));
 }
 
 fn update(emit: &mut Emit<'_>, command: ReportAgentV1) {

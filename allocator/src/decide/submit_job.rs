@@ -4,12 +4,12 @@ use log_schema::{
     Event, JobId, Refusal,
     command::SubmitJobV1,
     event::{JobAcceptedV1, JobForgottenV1},
-    job::{CONSTRAINTS_PER_JOB_MAX, ConstraintV1, JobSpecV1, PORTS_PER_TASK_MAX, TASKS_PER_JOB_MAX},
+    job::{CONSTRAINTS_PER_JOB_MAX, ConstraintV1, JobSpecV1, TASKS_PER_JOB_MAX},
 };
 
 use super::{
     Emit,
-    check_run::{check_resources, check_run},
+    check_run::{at_most, check_numbers, check_ports, check_resources, check_run},
 };
 use crate::{
     advance::place_job,
@@ -18,9 +18,13 @@ use crate::{
 
 /// The most jobs in the allocator's state, ended ones included.
 pub const JOBS_MAX: usize = 1_000_000;
+/// The most bytes in all names and values of a job's constraints.
+pub const CONSTRAINT_BYTES_MAX: usize = 32 * 1024;
 
 pub(super) fn decide(emit: &mut Emit<'_>, command: SubmitJobV1) -> Result<(), Refusal> {
     let spec = command.job;
+    check_numbers(&spec.run, &spec.resources)?;
+    check_constraint_bytes(&spec.constraints)?;
     let ended = check_name(emit.state, &spec.id)?;
     check_spec(&spec)?;
     if let Some(job) = ended {
@@ -54,10 +58,14 @@ fn check_spec(spec: &JobSpecV1) -> Result<(), Refusal> {
     if !spec.resources.ports.is_empty() {
         return Err(Refusal::PortsByNumber { asked: spec.resources.clone() });
     }
-    if spec.ports > PORTS_PER_TASK_MAX {
-        return Err(Refusal::TooManyPorts { asked: spec.ports, max: PORTS_PER_TASK_MAX });
-    }
+    check_ports(u32::from(spec.ports))?;
     check_constraints(&spec.constraints)
+}
+
+fn check_constraint_bytes(constraints: &[ConstraintV1]) -> Result<(), Refusal> {
+    let values = |constraint: &ConstraintV1| constraint.values.iter().map(|value| value.len()).sum::<usize>();
+    let bytes = constraints.iter().map(|constraint| constraint.attribute.len() + values(constraint)).sum();
+    at_most("bytes of constraints", bytes, CONSTRAINT_BYTES_MAX)
 }
 
 fn check_constraints(constraints: &[ConstraintV1]) -> Result<(), Refusal> {

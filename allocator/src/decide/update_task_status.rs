@@ -15,17 +15,21 @@ use crate::{
     },
 };
 
+/// The longest message of a task's end, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 1024;
+
 pub(super) fn decide(emit: &mut Emit<'_>, command: UpdateTaskStatusV1) -> Result<(), Refusal> {
     let (task_ref, current) = find(emit.state, &command)?;
+    if current != command.state && !current.may_become(command.state) {
+        let UpdateTaskStatusV1 { task, state: to, .. } = command;
+        return Err(Refusal::IllegalTransition { task, from: current, to });
+    }
     check_end(&command)?;
     if current == command.state {
         return Ok(());
     }
-    if !current.may_become(command.state) {
-        let UpdateTaskStatusV1 { task, state: to, .. } = command;
-        return Err(Refusal::IllegalTransition { task, from: current, to });
-    }
     let UpdateTaskStatusV1 { task, incarnation, agent, state, end, observed: _ } = command;
+    let end = end.map(short);
     emit.emit(Event::TaskStatusChanged(TaskStatusChangedV1 { task, incarnation, agent, state, end }));
     if state.is_terminal() {
         after_end(emit, &task_ref);
@@ -64,6 +68,15 @@ fn check_agent(state: &State, task: &Task, command: &UpdateTaskStatusV1) -> Resu
         }),
         _ => Ok(()),
     }
+}
+
+/// An end with its message cut to [`MESSAGE_BYTES_MAX`]: a task that has ended is not refused over a
+/// long message.
+fn short(mut end: EndV1) -> EndV1 {
+    if let Some(message) = &mut end.message {
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+    }
+    end
 }
 
 fn check_end(command: &UpdateTaskStatusV1) -> Result<(), Refusal> {

@@ -14,11 +14,12 @@ pub fn fits(ask: &Ask, agent: &Agent) -> bool {
 
 /// Whether it would fit if the agent's offers were rescinded.
 pub fn would_fit_without_offers(ask: &Ask, agent: &Agent) -> bool {
-    if agent.offers.is_empty() {
-        return fits(ask, agent);
-    }
-    let without_offers = agent.capacity.checked_sub(&agent.allocated).expect("no agent is oversold");
-    agent.is_up() && has_room(ask, &without_offers) && meets(&ask.constraints, agent)
+    agent.is_up() && would_fit_in(ask, agent, &agent.free_without_offers())
+}
+
+/// Whether it would fit in this much room of an agent that is up.
+pub fn would_fit_in(ask: &Ask, agent: &Agent, room: &Resources) -> bool {
+    has_room(ask, room) && meets(&ask.constraints, agent)
 }
 
 /// What the task would hold there: what it asks for, with the lowest free ports by number.

@@ -1,15 +1,22 @@
 //! The machines of the cell: what each has, holds and offers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use compact_str::CompactString;
-use log_schema::{AgentId, OfferId, Resources};
+use log_schema::{AgentId, OfferId, PortRanges, Resources};
 use serde::{Deserialize, Serialize};
 
 use super::{names::Names, task::TaskRef, timers::TimerId};
 
 /// An agent's number in order of admission. Numbers are not used again; ties in placement go by them.
 pub type AgentNo = u32;
+
+/// The most offers of one agent that stand at a time: what comes free meanwhile waits for one to end.
+/// So whatever ends all offers of an agent at once is bounded.
+pub const OFFERS_PER_AGENT_MAX: usize = 64;
 
 /// Whether an agent can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,9 +62,18 @@ impl Agent {
         self.standing == Standing::Up
     }
 
-    /// Whether it has CPU or memory to offer.
+    /// Whether it has CPU or memory to offer, and few enough offers.
     pub fn has_free(&self) -> bool {
-        !self.free.cpu.is_zero() || !self.free.mem.is_zero()
+        let has_any = !self.free.cpu.is_zero() || !self.free.mem.is_zero();
+        has_any && self.offers.len() < OFFERS_PER_AGENT_MAX
+    }
+
+    /// What would be free if its offers were rescinded.
+    pub fn free_without_offers(&self) -> Cow<'_, Resources> {
+        if self.offers.is_empty() {
+            return Cow::Borrowed(&self.free);
+        }
+        Cow::Owned(self.free.checked_add(&self.offered).expect("what is offered is not free"))
     }
 
     /// An attribute's value; `agent` is the agent's own id.
@@ -127,7 +143,7 @@ impl Agents {
     /// Takes an agent in under [`Self::next_number`].
     pub fn insert(&mut self, agent: Agent) {
         assert_eq!(agent.number, self.next_number(), "agents are numbered in order of admission");
-        self.total = self.total_with(&agent.capacity);
+        self.add_to_total(&agent.capacity);
         self.names.insert(agent.id.clone(), agent.number);
         self.by_number.push(Some(Box::new(agent)));
         self.count += 1;
@@ -136,7 +152,7 @@ impl Agents {
     /// Drops an agent.
     pub fn remove(&mut self, number: AgentNo) {
         let agent = self.by_number[number as usize].take().expect("an agent that is removed was there");
-        self.total = amounts_of(&self.total).checked_sub(&amounts_of(&agent.capacity)).expect("it was in the total");
+        self.total.try_sub(&amounts_of(&agent.capacity)).expect("it was in the total");
         self.names.remove(agent.id.as_str());
         self.count -= 1;
     }
@@ -144,8 +160,8 @@ impl Agents {
     /// Gives an agent another capacity; the caller keeps `free` true.
     pub fn set_capacity(&mut self, number: AgentNo, capacity: Resources) {
         let before = amounts_of(&self.get(number).capacity);
-        self.total = self.total.checked_sub(&before).expect("it was in the total");
-        self.total = self.total_with(&capacity);
+        self.total.try_sub(&before).expect("it was in the total");
+        self.add_to_total(&capacity);
         self.get_mut(number).capacity = capacity;
     }
 
@@ -156,12 +172,13 @@ impl Agents {
         }
     }
 
-    fn total_with(&self, capacity: &Resources) -> Resources {
-        self.total.checked_add(&amounts_of(capacity)).expect("amounts are bounded when they are reported")
+    fn add_to_total(&mut self, capacity: &Resources) {
+        self.total.try_add(&amounts_of(capacity)).expect("amounts are bounded when they are reported");
     }
 }
 
 /// Resources without ports: port numbers of different agents cannot be added.
 pub fn amounts_of(resources: &Resources) -> Resources {
-    Resources { ports: log_schema::PortRanges::default(), ..resources.clone() }
+    let Resources { cpu, mem, disk, gpu, ports: _, custom } = resources;
+    Resources { cpu: *cpu, mem: *mem, disk: *disk, gpu: *gpu, ports: PortRanges::default(), custom: custom.clone() }
 }

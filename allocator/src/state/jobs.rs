@@ -85,13 +85,22 @@ impl Job {
         if self.standing != Standing::Running {
             return 0;
         }
-        self.fresh_left() + u32::try_from(self.again.len()).expect("fewer than count")
+        let again = self.again.range(..self.count).count();
+        self.fresh_left() + u32::try_from(again).expect("fewer than count")
     }
 
-    /// The task to place next: those that ran before go first.
+    /// Whether any task waits for a place; the same as `waiting() > 0`, without the count.
+    pub fn waits(&self) -> bool {
+        self.next_waiting().is_some()
+    }
+
+    /// The task to place next: those that ran before go first; those past `count` are surplus.
     pub fn next_waiting(&self) -> Option<u32> {
-        let fresh = (self.fresh < self.count).then_some(self.fresh);
-        self.again.first().copied().or(fresh)
+        if self.standing != Standing::Running {
+            return None;
+        }
+        let again = self.again.first().copied().filter(|index| *index < self.count);
+        again.or((self.fresh < self.count).then_some(self.fresh))
     }
 
     /// Moves `fresh` over indexes that were withdrawn.

@@ -150,6 +150,11 @@ impl Queue {
         self.get(shape).waiting.values().copied()
     }
 
+    /// Whether a task of this shape may fit somewhere, for all that is known.
+    pub fn may_fit(&self, shape: ShapeNo) -> bool {
+        self.get(shape).may_fit()
+    }
+
     /// Notes that a shape fits nowhere.
     pub fn block(&mut self, number: ShapeNo) {
         self.change(number, |shape| shape.openness = Openness::Blocked(BTreeSet::new()));
@@ -166,12 +171,21 @@ impl Queue {
         !self.blocked.is_empty()
     }
 
-    /// Notes whether a blocked shape fits on an agent whose room has changed.
-    pub fn reconsider(&mut self, number: ShapeNo, agent: AgentNo, fits: bool) {
+    /// Notes which blocked shapes fit on an agent whose room has changed.
+    pub fn reconsider_blocked(&mut self, agent: AgentNo, fits: impl Fn(&Ask) -> bool) {
+        let changed = |number: &ShapeNo| {
+            let shape = self.get(*number);
+            let Openness::Blocked(woken) = &shape.openness else { return None };
+            let fits = fits(&shape.ask);
+            (woken.contains(&agent) != fits).then_some((*number, fits))
+        };
+        let changed: Vec<_> = self.blocked.iter().filter_map(changed).collect();
+        changed.into_iter().for_each(|(number, fits)| self.wake(number, agent, fits));
+    }
+
+    /// Notes that a blocked shape fits on an agent now, or fits there no more.
+    fn wake(&mut self, number: ShapeNo, agent: AgentNo, fits: bool) {
         let Openness::Blocked(woken) = &self.get(number).openness else { return };
-        if woken.contains(&agent) == fits {
-            return;
-        }
         let overflows = fits && woken.len() == WOKEN_MAX;
         self.change(number, |shape| match &mut shape.openness {
             Openness::Blocked(_) if overflows => shape.openness = Openness::Open,

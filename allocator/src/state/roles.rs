@@ -1,9 +1,11 @@
 //! The roles: weights, and what the tasks and offers of each hold.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use log_schema::{Resources, RoleName};
 use serde::{Deserialize, Serialize};
+
+use super::agents::amounts_of;
 
 /// The weight of a role that was never set.
 pub const WEIGHT_DEFAULT: u32 = 1;
@@ -17,7 +19,7 @@ pub struct Role {
     pub used: Resources,
 }
 
-/// Every role that was set or used.
+/// Every role that has a weight of its own or holds something.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roles(BTreeMap<RoleName, Role>);
 
@@ -32,15 +34,35 @@ impl Roles {
         self.0.get(name).cloned().unwrap_or_else(Self::unnamed)
     }
 
-    /// The role with this name, to change.
-    pub fn get_mut(&mut self, name: &RoleName) -> &mut Role {
+    /// Sets a role's weight.
+    pub fn set_weight(&mut self, name: &RoleName, weight: u32) {
+        self.get_mut(name).weight = weight;
+        self.drop_idle(name);
+    }
+
+    /// Adds to or takes from what a role's tasks and offers hold.
+    pub fn change(&mut self, name: &RoleName, resources: &Resources, more: bool) {
+        change_amounts(&mut self.get_mut(name).used, resources, more);
+        if !more {
+            self.drop_idle(name);
+        }
+    }
+
+    fn get_mut(&mut self, name: &RoleName) -> &mut Role {
         if !self.0.contains_key(name) {
             self.0.insert(name.clone(), Self::unnamed());
         }
         self.0.get_mut(name).expect("inserted above")
     }
 
-    /// The role with this name, if it was set or used.
+    /// Forgets a role that is as if it had never been named.
+    fn drop_idle(&mut self, name: &RoleName) {
+        if self.0.get(name).is_some_and(|role| role.weight == WEIGHT_DEFAULT && role.used.is_empty()) {
+            self.0.remove(name);
+        }
+    }
+
+    /// The role with this name, if it has a weight of its own or holds something.
     pub fn find(&self, name: &RoleName) -> Option<&Role> {
         self.0.get(name)
     }
@@ -54,4 +76,11 @@ impl Roles {
     pub fn iter(&self) -> impl Iterator<Item = (&RoleName, &Role)> {
         self.0.iter()
     }
+}
+
+/// Adds to or takes from amounts without ports: port numbers of different agents cannot be added.
+pub fn change_amounts(held: &mut Resources, by: &Resources, more: bool) {
+    let amounts = if by.ports.is_empty() { Cow::Borrowed(by) } else { Cow::Owned(amounts_of(by)) };
+    let changed = if more { held.try_add(&amounts) } else { held.try_sub(&amounts) };
+    changed.expect("what is used is bounded by what agents have");
 }

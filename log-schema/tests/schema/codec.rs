@@ -78,7 +78,21 @@ fn shares_its_shape(kind: Kind) -> bool {
 fn a_malformed_command_says_which_kind_it_is() {
     let error = Command::from_record(&Record::v1(Kind::SubmitJob, vec![0xc1])).expect_err("0xc1 is never used");
     assert!(matches!(error, command::Error::Malformed { kind: Kind::SubmitJob, source: Error::Shape { .. } }));
-    assert!(error.to_string().starts_with("malformed submit_job"), "{error}");
+}
+
+/// A refusal records the sentence: words of a library would differ with its version, and words of
+/// the sender could be longer than a decision.
+#[test]
+fn what_is_recorded_of_a_malformed_command_is_short_and_ours() {
+    let long = "x".repeat(PAYLOAD_BYTES_MAX / 2);
+    for payload in [vec![0xc1], vec![], codec::encode(&[(long.as_str(), 1)]), codec::encode(&long)] {
+        let error = Command::from_record(&Record::v1(Kind::SubmitJob, payload)).expect_err("no job");
+        assert_eq!(error.to_string(), "malformed submit_job: not a submit_job");
+    }
+    let unknown_field = std::collections::BTreeMap::from([(long.as_str(), 1)]);
+    let record = Record::v1(Kind::StopJob, codec::encode(&unknown_field));
+    let error = Command::from_record(&record).expect_err("no such field");
+    assert_eq!(error.to_string(), "malformed stop_job: not a stop_job");
 }
 
 #[test]

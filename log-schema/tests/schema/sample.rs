@@ -48,10 +48,10 @@ impl Sample {
         let equals: Check = Box::new(move |bytes| match codec::decode::<T>(name, bytes) {
             Ok(read) if read == value => Ok(()),
             Ok(read) => Err(format!("read {read:?}\ninstead of {value:?}")),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(chain(&error)),
         });
         let decodes: Check =
-            Box::new(move |bytes| codec::decode::<T>(name, bytes).map(drop).map_err(|error| error.to_string()));
+            Box::new(move |bytes| codec::decode::<T>(name, bytes).map(drop).map_err(|error| chain(&error)));
         Self { group, name, fill, bytes, equals, decodes, trace: Box::new(tracer::trace::<T>) }
     }
 
@@ -79,6 +79,11 @@ impl Sample {
     pub(crate) fn trace(&self, shapes: &mut Shapes) -> Vec<(Path, String)> {
         (self.trace)(&self.value(), shapes)
     }
+}
+
+/// The sentence of an error and of everything behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", chain(source)))
 }
 
 /// The whole corpus, in the order of the wire's numbers and lists.

@@ -142,6 +142,19 @@ proptest! {
     }
 
     #[test]
+    fn in_place_or_not_the_sum_and_the_difference_are_the_same(a in any_resources(), b in any_resources()) {
+        let plain = Resources { ports: PortRanges::default(), custom: BTreeMap::new(), ..b.clone() };
+        for other in [b, plain] {
+            let (mut sum, mut rest) = (a.clone(), a.clone());
+            let (added, taken) = (sum.try_add(&other), rest.try_sub(&other));
+            prop_assert_eq!(added.is_some(), a.checked_add(&other).is_some());
+            prop_assert_eq!(taken.is_some(), a.checked_sub(&other).is_some());
+            prop_assert_eq!(sum, a.checked_add(&other).unwrap_or_else(|| a.clone()));
+            prop_assert_eq!(rest, a.checked_sub(&other).unwrap_or_else(|| a.clone()));
+        }
+    }
+
+    #[test]
     fn no_text_makes_parsing_resources_panic(text in "\\PC*|((cpus?|mem|ports|x)[=:][\\[\\]0-9.,m;GiT -]{0,9}[ ;]?){0,4}") {
         let _ = (text.parse::<MilliCpu>(), text.parse::<MiB>(), text.parse::<MilliGpu>());
         if let Ok(resources) = text.parse::<Resources>() {

@@ -1,0 +1,56 @@
+# Everyday commands. `make` alone lists them.
+#
+# One target directory for tests, the demo and the benches, so that RocksDB's C++ is built once; it
+# lies outside the checkout, so that several checkouts share it. See docs/adr/0001.
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/quipu-target
+CARGO ?= cargo
+DEMO_DIR ?= $(HOME)/.cache/quipu-demo
+export DEMO_DIR
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build check fmt test test-rust test-clients bench bench-smoke demo demo-smoke clean-demo clean
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Built things are in $(CARGO_TARGET_DIR)"
+
+setup: ## Installs what the build needs (Debian and Ubuntu; elsewhere says what is missing)
+	@scripts/setup.sh
+
+build: setup ## Builds everything
+	$(CARGO) build --workspace --locked
+
+fmt: ## Formats the code
+	$(CARGO) fmt --all
+
+check: setup ## Formatting and lints, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+test: check test-rust bench-smoke demo-smoke test-clients ## Everything that CI runs
+
+test-rust: setup ## The tests of the workspace alone
+	$(CARGO) test --workspace --locked
+
+test-clients: build ## The clients in other languages, where those are installed
+	@scripts/test-clients.sh
+
+bench: setup ## Benches; ONLY=name runs one
+	@scripts/bench.sh $(if $(ONLY),--only $(ONLY))
+
+bench-smoke: setup
+	@scripts/bench.sh --smoke
+
+demo: build ## A cell on this machine, with work to look at
+	@scripts/demo.sh
+
+demo-smoke: build
+	@scripts/demo.sh --smoke
+
+clean-demo: ## Forgets the demo's cell
+	rm -rf -- "$(DEMO_DIR)"
+
+clean: clean-demo ## Forgets everything that was built
+	$(CARGO) clean

@@ -1,0 +1,227 @@
+//! The agent's edges: its directory, its link, and everything that turns into an [`Input`].
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use command_log::remote::{
+    self, Inbound, Link,
+    protocol::{FailureCode, FromAgent, FromGateway},
+};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc, oneshot, watch},
+    task::{JoinSet, spawn_blocking},
+};
+
+use super::{Agent, Config, Error, Input, sandboxes_on_disk};
+use crate::{
+    cgroup::Layout, filtered::FilteredReader, fingerprint, journal::Journal, logs, machine, start::Starter, status::Reports,
+    tasks::Tasks, telemetry,
+};
+
+/// How many inputs may wait for the loop.
+const INPUTS_MAX: usize = 4096;
+/// How many readers of tasks' output are served at once.
+const LOG_READERS_MAX: usize = 64;
+/// The longest wait for a first byte of output that a gateway may ask for.
+const LOG_WAIT_MAX: Duration = Duration::from_secs(30);
+/// The most files that the agent lets itself open: two for each running task.
+const FILES_MAX: u64 = 65_536;
+
+/// Runs an agent until it is told to leave, or cannot go on. Tasks outlive it, and the next run on
+/// the same directory takes them over.
+pub async fn run(config: Config) -> Result<(), Error> {
+    let (inputs, taken) = mpsc::channel(INPUTS_MAX);
+    let _told_to_leave_when_dropped = Leave(inputs.clone());
+    let sandboxes = config.directory.join("sandboxes");
+    fs::create_dir_all(&sandboxes).map_err(failed("make", &sandboxes))?;
+    let _in_use = lock(&config.directory.join("agent.lock"))?;
+    allow_many_files();
+
+    let journal = open_journal(&config.directory.join("journal"), &sandboxes)?;
+    let position = Arc::new(Mutex::new(journal.position()));
+    let link_config =
+        remote::Config { url: config.gateway_url.clone(), agent: config.id.clone(), token: config.token.clone() };
+    let running = telemetry::Running::default();
+    let layout = Layout::detect(&groups_name(&config));
+    tracing::info!(agent = %config.id, limits = layout.statement(), "agent starts");
+    let capacity = config.resources.clone().map_or_else(|| machine::capacity(&config.directory), Ok)?;
+    let reports = Reports::new(config.id.clone()).map_err(|source| Error::Id { source })?;
+
+    let (link, inbound) = Link::open(link_config, Arc::clone(&position))?;
+    let mut edges = JoinSet::new();
+    edges.spawn(forward(inbound, inputs.clone(), link.clone(), sandboxes.clone()));
+    edges.spawn(telemetry::send(config.id.clone(), config.directory.clone(), Arc::clone(&running), link.clone()));
+    edges.spawn(leave_when_told(config.shutdown.clone(), inputs.clone()));
+
+    let mut attributes = machine::attributes();
+    attributes.insert("limits".into(), layout.attribute().into());
+    attributes.extend(config.attributes);
+    let _groups = RemoveGroups(layout.clone());
+    let starter = Starter {
+        agent: config.id.clone(),
+        sandboxes,
+        supervisor_command: config.supervisor_command,
+        layout,
+        output: config.output,
+    };
+    let runtime = Handle::current();
+    let agent = Agent {
+        id: config.id,
+        capacity,
+        attributes,
+        reader: journal.position().map(FilteredReader::resume),
+        journal,
+        position,
+        jobs: BTreeMap::new(),
+        expected: None,
+        tasks: Tasks::new(starter, running, runtime.clone(), inputs.clone()),
+        reports,
+        held: false,
+        ended: VecDeque::new(),
+        ended_kept_max: config.ended_kept_max,
+        announced: 0,
+        link,
+        inputs,
+        runtime,
+    };
+    on_a_thread_of_its_own(agent, taken).await
+}
+
+async fn on_a_thread_of_its_own(mut agent: Agent, inputs: mpsc::Receiver<Input>) -> Result<(), Error> {
+    let (done, over) = oneshot::channel();
+    let body = move || {
+        let result = agent.adopt().and_then(|()| agent.run(inputs));
+        let _ = done.send(result);
+    };
+    let path = PathBuf::from("thread");
+    std::thread::Builder::new().name("agent".into()).spawn(body).map_err(failed("start a", &path))?;
+    over.await.expect("the agent's loop returns; a panic in it is a broken invariant")
+}
+
+/// The directory of this agent's control groups. Agents of other cells may have the same id on the same
+/// machine, so the agent's directory is part of the name.
+fn groups_name(config: &Config) -> String {
+    let directory = config.directory.canonicalize().unwrap_or_else(|_| config.directory.clone());
+    format!("quipu.{}.{}", config.id, fingerprint::of(directory.as_os_str().as_encoded_bytes(), 4))
+}
+
+/// Tells the loop to leave when whoever runs the agent lets go of it.
+struct Leave(mpsc::Sender<Input>);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        let _ = self.0.try_send(Input::Shutdown);
+    }
+}
+
+/// Removes the directories of the control groups when the agent leaves no task behind.
+struct RemoveGroups(Layout);
+
+impl Drop for RemoveGroups {
+    fn drop(&mut self) {
+        self.0.remove_if_empty();
+    }
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Directory { doing, path, source }
+}
+
+fn lock(path: &Path) -> Result<File, Error> {
+    let file = File::create(path).map_err(failed("open", path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed("lock", path)(source)),
+    }
+}
+
+/// Opens the journal, and adds what only the sandboxes still know.
+fn open_journal(path: &Path, sandboxes: &Path) -> Result<Journal, Error> {
+    let mut journal = Journal::open(path)?;
+    let mut found = sandboxes_on_disk(sandboxes);
+    found.retain(|(key, ..)| journal.known(key).is_none());
+    if !found.is_empty() {
+        tracing::warn!(sandboxes = found.len(), "found sandboxes that the journal does not know");
+        journal.begin(&found)?;
+    }
+    Ok(journal)
+}
+
+fn allow_many_files() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let wanted = hard.min(FILES_MAX).max(soft);
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard);
+    }
+}
+
+async fn leave_when_told(mut shutdown: watch::Receiver<bool>, inputs: mpsc::Sender<Input>) {
+    // An error means that the sender is gone, which tells the same.
+    let _ = shutdown.wait_for(|told| *told).await;
+    let _ = inputs.send(Input::Shutdown).await;
+}
+
+/// Hands on what comes over the link; readers of output are served beside the loop.
+async fn forward(
+    mut inbound: mpsc::Receiver<Inbound>,
+    inputs: mpsc::Sender<Input>,
+    link: Link,
+    sandboxes: PathBuf,
+) {
+    let mut readers = JoinSet::new();
+    let room = Arc::new(Semaphore::new(LOG_READERS_MAX));
+    while let Some(message) = inbound.recv().await {
+        while readers.try_join_next().is_some() {}
+        if let Inbound::Message(FromGateway::ReadLog { request, task, incarnation, stream, from, bytes_max, wait_ms }) =
+            message
+        {
+            let wanted = logs::Request { task, incarnation, stream, from, bytes_max };
+            let wait = Duration::from_millis(wait_ms.into()).min(LOG_WAIT_MAX);
+            readers.spawn(answer(request, wanted, wait, sandboxes.clone(), link.clone(), Arc::clone(&room)));
+        } else if inputs.send(Input::Link(message)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn answer(
+    request: u64,
+    wanted: logs::Request,
+    wait: Duration,
+    sandboxes: PathBuf,
+    link: Link,
+    room: Arc<Semaphore>,
+) {
+    let answer = if let Ok(_place) = room.try_acquire() {
+        read(request, wanted, wait, sandboxes).await
+    } else {
+        let message = format!("more than {LOG_READERS_MAX} readers of output at once");
+        FromAgent::LogFailed { request, code: FailureCode::Unavailable, message }
+    };
+    let _ = link.send(answer).await;
+}
+
+async fn read(request: u64, wanted: logs::Request, wait: Duration, sandboxes: PathBuf) -> FromAgent {
+    let reading = spawn_blocking(move || logs::read_or_wait(&sandboxes, &wanted, wait));
+    match reading.await {
+        Ok(Ok(logs::Chunk { offset, bytes, next_offset, end })) => {
+            FromAgent::LogChunk { request, offset, bytes: Bytes::from(bytes), next_offset, end }
+        }
+        Ok(Err(error @ logs::Error::NotFound { .. })) => {
+            FromAgent::LogFailed { request, code: FailureCode::NotFound, message: error.to_string() }
+        }
+        Ok(Err(error @ logs::Error::Io { .. })) => {
+            FromAgent::LogFailed { request, code: FailureCode::Unavailable, message: error.to_string() }
+        }
+        Err(_) => FromAgent::LogFailed { request, code: FailureCode::Unavailable, message: "reading stopped".into() },
+    }
+}

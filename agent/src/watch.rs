@@ -1,0 +1,231 @@
+//! Watching one supervisor: when its program runs, when it is gone, and how the task ended.
+//!
+//! A process descriptor tells that a supervisor is gone, whoever its parent is and without asking again
+//! and again. When one leaves no end behind, this module ends what is left of the task and writes the
+//! end in its place, holding the sandbox's lock, so that a late supervisor starts nothing.
+
+use std::{
+    fs::{self, File},
+    os::fd::OwnedFd,
+    process::ChildStdout,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use log_schema::{
+    TaskState,
+    task::{EndReason, EndV1},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use rustix::process::{Pid as RawPid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
+use tokio::{
+    io::AsyncReadExt,
+    net::unix::pipe,
+    task::spawn_blocking,
+};
+
+use crate::{
+    process_tree::{self, Snapshot},
+    sandbox::{self, Ended, ProcessName, Sandbox, now},
+    supervisor::RUNNING,
+};
+
+/// How often an adopted supervisor that has not started its program yet is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How long the processes of a task may take to end after SIGKILL.
+const SWEEP_MAX: Duration = Duration::from_secs(2);
+/// The longest complaint of a supervisor that is passed on, in bytes.
+const COMPLAINT_BYTES_MAX: usize = 400;
+
+/// A living supervisor. Its number cannot be mistaken for a later process's.
+#[derive(Clone, Debug)]
+pub(crate) struct Supervisor {
+    pub(crate) pid: i32,
+    descriptor: Arc<OwnedFd>,
+}
+
+impl Supervisor {
+    /// Takes hold of a child, or of a process whose name is checked by the caller afterwards.
+    pub(crate) fn open(pid: i32) -> rustix::io::Result<Self> {
+        let raw = RawPid::from_raw(pid).ok_or(rustix::io::Errno::SRCH)?;
+        let descriptor = Arc::new(pidfd_open(raw, PidfdFlags::NONBLOCK)?);
+        Ok(Self { pid, descriptor })
+    }
+
+    /// Takes hold of the process with this name, if it lives.
+    pub(crate) fn find(name: &ProcessName) -> Option<Self> {
+        let found = Self::open(name.pid).ok()?;
+        // Looked up after it was taken hold of: a process that came later has another start.
+        let same = process_tree::start_ticks(name.pid) == Some(name.start_ticks) && name.boot == process_tree::boot_id();
+        same.then_some(found)
+    }
+
+    /// Asks for the end of the task. A supervisor that is gone needs no asking.
+    pub(crate) fn ask_to_end(&self) {
+        let _ = pidfd_send_signal(&*self.descriptor, rustix::process::Signal::TERM);
+    }
+
+    /// Waits until the supervisor is gone, and lets the kernel forget it where it is a child.
+    async fn gone(&self) {
+        // Nothing is read from it. The runtime's pipe is its one safe interface to whether any
+        // descriptor is readable, and a process descriptor is so once the process is gone.
+        if let Ok(watched) = self.descriptor.try_clone().and_then(pipe::Receiver::from_owned_fd_unchecked) {
+            let _ = watched.readable().await;
+        }
+        let _ = waitid(WaitId::PidFd(std::os::fd::AsFd::as_fd(&*self.descriptor)), WaitIdOptions::EXITED);
+    }
+}
+
+/// How the watcher learns that the program runs.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    /// The supervisor says so on its standard output.
+    Pipe(ChildStdout),
+    /// A file of the sandbox says so, sooner or later.
+    File,
+}
+
+/// Waits until the program runs. False: the supervisor ended without that.
+pub(crate) async fn running(sandbox: &Sandbox, supervisor: &Supervisor, notice: Notice) -> bool {
+    match notice {
+        Notice::Pipe(stdout) => read_running(stdout).await,
+        Notice::File => {
+            let started = async {
+                while !matches!(sandbox.started(), Ok(Some(_))) {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            };
+            tokio::select! {
+                () = started => true,
+                () = supervisor.gone() => matches!(sandbox.started(), Ok(Some(_))),
+            }
+        }
+    }
+}
+
+async fn read_running(stdout: ChildStdout) -> bool {
+    let Ok(mut pipe) = pipe::Receiver::from_owned_fd(stdout.into()) else { return false };
+    let mut said = [0; RUNNING.len()];
+    pipe.read_exact(&mut said).await.is_ok() && said == RUNNING
+}
+
+/// Waits until the supervisor is gone, and says how the task ended.
+pub(crate) async fn ended(sandbox: Sandbox, supervisor: Supervisor) -> Ended {
+    supervisor.gone().await;
+    settled(sandbox, None).await
+}
+
+/// The end of a start without a living supervisor: what is written, or written now.
+pub(crate) async fn settled(sandbox: Sandbox, lock: Option<File>) -> Ended {
+    let settling = spawn_blocking(move || settle(&sandbox, lock));
+    settling.await.unwrap_or_else(|_| died("the agent failed while it ended what was left of the task"))
+}
+
+/// Takes the lock if it is not held already, and ends what is left before it writes the end.
+fn settle(sandbox: &Sandbox, lock: Option<File>) -> Ended {
+    if !sandbox.exists() {
+        return died("the sandbox is gone");
+    }
+    let lock = lock.map_or_else(|| sandbox.lock(), Ok);
+    if let Err(error) = &lock {
+        tracing::warn!(%error, "a supervisor is gone, but its lock cannot be had");
+    }
+    if let Ok(Some(ended)) = sandbox.ended() {
+        return ended;
+    }
+    sweep(sandbox);
+    let ended = end_in_place_of_the_supervisor(sandbox);
+    if let Err(error) = sandbox.write_ended(&ended) {
+        tracing::error!(error = &error as &dyn std::error::Error, "an end is not on the disk");
+    }
+    ended
+}
+
+fn end_in_place_of_the_supervisor(sandbox: &Sandbox) -> Ended {
+    if sandbox.kill_wanted() {
+        return Ended { state: TaskState::Killed, end: EndV1::because(EndReason::Requested), observed: now() };
+    }
+    let complaint = fs::read_to_string(sandbox.complaints()).unwrap_or_default();
+    let complaint: String = complaint.trim().chars().take(COMPLAINT_BYTES_MAX / 4).collect();
+    let booted = sandbox.supervisor().ok().flatten().is_none_or(|name| name.boot == process_tree::boot_id());
+    match (complaint.is_empty(), booted, sandbox.started()) {
+        (false, ..) => died(&complaint),
+        (true, false, _) => died("the machine was started anew"),
+        (true, true, Ok(Some(_))) => died("the supervisor of the task died"),
+        (true, true, _) => died("the supervisor died before the program ran"),
+    }
+}
+
+/// Ends every process of a start whose supervisor is gone.
+fn sweep(sandbox: &Sandbox) {
+    let spec = sandbox.spec().ok().flatten();
+    let deadline = Instant::now() + SWEEP_MAX;
+    loop {
+        if let Some(spec) = &spec {
+            spec.group.kill();
+        }
+        let left = leftovers(sandbox);
+        for pid in &left {
+            let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+        }
+        if (left.is_empty() && spec.as_ref().is_none_or(|spec| spec.group.is_empty())) || Instant::now() > deadline {
+            break;
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    if let Some(spec) = spec {
+        let _ = spec.group.remove();
+    }
+}
+
+/// Members of the dead supervisor's session. While there is one, the kernel gives the session's number
+/// to nobody else; so where the number is another process's, or the machine was booted since, none is left.
+fn leftovers(sandbox: &Sandbox) -> Vec<i32> {
+    let Ok(Some(name)) = sandbox.supervisor() else { return Vec::new() };
+    let taken = process_tree::start_ticks(name.pid).is_some_and(|ticks| ticks != name.start_ticks);
+    if taken || name.boot != process_tree::boot_id() {
+        return Vec::new();
+    }
+    Snapshot::take().alive(name.pid).into_iter().collect()
+}
+
+fn died(message: &str) -> Ended {
+    let end = EndV1 { message: Some(message.to_owned()), ..EndV1::because(EndReason::SupervisorDied) };
+    Ended { state: TaskState::Failed, end, observed: now() }
+}
+
+/// What a sandbox tells about its supervisor.
+enum Found {
+    /// It lives.
+    Alive(Supervisor),
+    /// There is none, and there will be none for as long as this lock is held.
+    Gone(File),
+    /// Somebody holds the lock but has not said who it is yet.
+    Unsigned,
+}
+
+/// Looks for the supervisor of a sandbox: whoever holds the lock lives.
+fn find(sandbox: &Sandbox) -> Result<Found, sandbox::Error> {
+    match sandbox.lock() {
+        Err(sandbox::Error::Locked { .. }) => {
+            let found = sandbox.supervisor()?.and_then(|name| Supervisor::find(&name));
+            Ok(found.map_or(Found::Unsigned, Found::Alive))
+        }
+        other => other.map(Found::Gone),
+    }
+}
+
+/// Finds the supervisor that an earlier agent started; `Err` is the end of a task that has none.
+pub(crate) async fn adopt(sandbox: &Sandbox) -> Result<Supervisor, Ended> {
+    loop {
+        match find(sandbox) {
+            Ok(Found::Alive(supervisor)) => return Ok(supervisor),
+            Ok(Found::Gone(lock)) => return Err(settled(sandbox.clone(), Some(lock)).await),
+            Ok(Found::Unsigned) => tokio::time::sleep(LOOK_AGAIN).await,
+            Err(_) => return Err(settled(sandbox.clone(), None).await),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Stories about real processes and real links. One program, so that it is linked once.
+
+#[path = "stories/agent.rs"]
+mod agent_stories;
+#[path = "stories/cell.rs"]
+mod cell;
+#[path = "stories/supervised.rs"]
+mod supervised;
+#[path = "stories/supervisor.rs"]
+mod supervisor;

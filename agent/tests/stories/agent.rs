@@ -1,0 +1,361 @@
+//! What an agent does for a cell: real processes, a real socket, a cell that the test plays.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use agent::sandbox::Sandbox;
+use command_log::remote::protocol::{FailureCode, FromAgent, ReadFrom};
+use log_schema::{
+    Class, Event, TaskState,
+    event::AgentRemovedV1,
+    job::RunSpecV1,
+    task::EndReason,
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{
+    cell::{Cell, accepted, kill_requested, me, placed, read_log, shell},
+    supervised::{alive, until},
+};
+
+/// Runs until a file `go` appears in the sandbox; says how often it was started in a file beside.
+const WAITS: &str = "echo x >> ../../../started; echo up; while [ ! -e go ]; do sleep 0.01; done; exit 5";
+
+fn supervisor_of(cell: &Cell, start: &str) -> i32 {
+    let sandbox = Sandbox::at(cell.sandboxes().join(start));
+    sandbox.supervisor().expect("readable").expect("signed").pid
+}
+
+fn times_started(cell: &Cell) -> usize {
+    fs::read_to_string(cell.directory.path().join("started")).unwrap_or_default().lines().count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_joins_with_what_its_machine_has() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    let report = cell.report(1).await;
+    assert!(report.capacity.cpu.0 >= 1000 && report.capacity.mem.0 > 0);
+    for attribute in ["hostname", "os", "arch", "kernel", "limits", "rack"] {
+        assert!(report.attributes.contains_key(attribute), "{attribute}");
+    }
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_is_run_and_reported_with_the_decision_that_placed_it() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    let at = cell.decides(vec![accepted("web", shell("exit 3")), placed("web.0", 1, None)]);
+    let (envelope, body) = cell.status("web.0", TaskState::Failed).await;
+    assert_eq!(envelope.principal.as_str(), "agent:a1");
+    assert_eq!((envelope.key.as_str(), envelope.caused_by), ("web.0:1:failed", Some(at)));
+    assert_eq!((envelope.class, body.agent), (Class::Intrinsic, me()));
+    assert_eq!(body.end.expect("an end").exit_code, Some(3));
+    assert_eq!(cell.statuses(), ["web.0 running", "web.0 failed"]);
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_agent_adopts_what_runs() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.decides(vec![placed("fw/t1", 1, Some(shell(WAITS)))]);
+    cell.status("fw/t1", TaskState::Running).await;
+    agent.leave().await;
+    cell.expects(&["fw/t1"]);
+    let agent = cell.agent();
+    cell.report(2).await;
+    fs::write(cell.work("fw~t1.1").join("go"), "").expect("a file");
+    assert_eq!(cell.end("fw/t1", TaskState::Failed).await.exit_code, Some(5));
+    assert_eq!(times_started(&cell), 1);
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exit_that_happened_while_no_agent_ran_is_reported_by_the_next() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.decides(vec![placed("fw/t1", 1, Some(shell(WAITS)))]);
+    cell.status("fw/t1", TaskState::Running).await;
+    agent.leave().await;
+    let supervisor = supervisor_of(&cell, "fw~t1.1");
+    fs::write(cell.work("fw~t1.1").join("go"), "").expect("a file");
+    until("the supervisor leaves", || !alive(supervisor));
+    cell.expects(&["fw/t1"]);
+    let agent = cell.agent();
+    let end = cell.end("fw/t1", TaskState::Failed).await;
+    assert_eq!((end.reason, end.exit_code), (EndReason::Exited, Some(5)));
+    assert_eq!(times_started(&cell), 1);
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_that_is_killed_takes_its_task_along_and_is_reported() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    let script = "(setsid sh -c 'trap \"\" TERM HUP; while :; do sleep 1; done') & echo $!; sleep 1000";
+    cell.decides(vec![placed("fw/t1", 1, Some(shell(script)))]);
+    cell.status("fw/t1", TaskState::Running).await;
+    let supervisor = supervisor_of(&cell, "fw~t1.1");
+    let family = || agent::process_tree::Snapshot::take().alive(supervisor);
+    until("the family is complete", || family().len() >= 3);
+    let members = family();
+    kill(Pid::from_raw(supervisor), Signal::SIGKILL).expect("a supervisor");
+    let end = cell.end("fw/t1", TaskState::Failed).await;
+    assert_eq!((end.reason, end.exit_code), (EndReason::SupervisorDied, None));
+    let limited = cell.report(1).await.attributes["limits"] != "none";
+    let left: Vec<_> = members.into_iter().filter(|pid| alive(*pid)).collect();
+    // Without control groups only the session and the leader can be found again.
+    assert!(left.is_empty() || !limited, "left: {left:?}");
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_that_died_while_no_agent_ran_is_reported_too() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.decides(vec![placed("fw/t1", 1, Some(shell("sleep 1000 & sleep 1000")))]);
+    cell.status("fw/t1", TaskState::Running).await;
+    agent.leave().await;
+    let supervisor = supervisor_of(&cell, "fw~t1.1");
+    let members = agent::process_tree::Snapshot::take().alive(supervisor);
+    kill(Pid::from_raw(supervisor), Signal::SIGKILL).expect("a supervisor");
+    cell.expects(&["fw/t1"]);
+    let agent = cell.agent();
+    assert_eq!(cell.end("fw/t1", TaskState::Failed).await.reason, EndReason::SupervisorDied);
+    assert!(members.into_iter().all(|pid| !alive(pid)));
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_is_killed_when_the_cell_asks() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.decides(vec![placed("fw/t1", 1, Some(shell("sleep 1000")))]);
+    cell.status("fw/t1", TaskState::Running).await;
+    cell.decides(vec![kill_requested("fw/t1")]);
+    let end = cell.end("fw/t1", TaskState::Killed).await;
+    assert_eq!((end.reason, end.signal), (EndReason::Requested, Some(15)));
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_placed_and_killed_in_one_breath_ends_as_killed() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.decides(vec![placed("fw/t1", 1, Some(shell("sleep 1000"))), kill_requested("fw/t1")]);
+    assert_eq!(cell.end("fw/t1", TaskState::Killed).await.reason, EndReason::Requested);
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_started_is_reported_with_a_message() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    let missing = RunSpecV1 { argv: vec!["no-such-program".into()], ..shell("") };
+    cell.decides(vec![placed("fw/t1", 1, Some(missing)), placed("job.0", 1, None)]);
+    let end = cell.end("fw/t1", TaskState::Failed).await;
+    assert_eq!(end.reason, EndReason::CannotStart);
+    assert!(end.message.expect("a message").contains("no-such-program"));
+    let end = cell.end("job.0", TaskState::Failed).await;
+    assert_eq!(end.reason, EndReason::CannotStart);
+    assert!(end.message.expect("a message").contains("did not say what the task runs"));
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_nobody_answered_is_sent_again() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.drops_appends(true);
+    cell.decides(vec![placed("fw/t1", 1, Some(shell("exit 4")))]);
+    // The first report ends the connection; the next connection is turned down the same way.
+    cell.query(3).await;
+    cell.expects(&["fw/t1"]);
+    cell.drops_appends(false);
+    assert_eq!(cell.end("fw/t1", TaskState::Failed).await.exit_code, Some(4));
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_was_not_taken_survives_a_restart_of_the_agent() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.drops_appends(true);
+    cell.decides(vec![placed("fw/t1", 1, Some(shell("exit 4")))]);
+    let sandbox = Sandbox::at(cell.sandboxes().join("fw~t1.1"));
+    until("the task has ended", || matches!(sandbox.ended(), Ok(Some(_))));
+    agent.leave().await;
+    cell.expects(&["fw/t1"]);
+    cell.drops_appends(false);
+    let agent = cell.agent();
+    assert_eq!(cell.end("fw/t1", TaskState::Failed).await.exit_code, Some(4));
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_resumes_where_it_was_and_starts_nothing_twice() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    assert_eq!(cell.query(1).await, "version=1&agent=a1");
+    cell.report(1).await;
+    let at = cell.decides(vec![placed("fw/t1", 1, Some(shell(WAITS)))]);
+    cell.status("fw/t1", TaskState::Running).await;
+    agent.leave().await;
+    cell.expects(&["fw/t1"]);
+    let agent = cell.agent();
+    assert_eq!(cell.query(2).await, format!("version=1&agent=a1&from={}&epoch=1&to={}", at.0 + 1, at.0 - 1));
+    cell.report(2).await;
+    agent.leave().await;
+    // The journal is lost, and the placement is told once more: the sandbox remembers.
+    fs::remove_file(cell.directory.path().join("journal")).expect("the journal");
+    let agent = cell.agent();
+    cell.report(3).await;
+    cell.decides(vec![placed("fw/t1", 1, Some(shell(WAITS))), placed("fw/t2", 1, Some(shell("true")))]);
+    cell.status("fw/t2", TaskState::Finished).await;
+    assert_eq!(times_started(&cell), 1);
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_without_a_memory_does_not_obey_history() {
+    let cell = Cell::new().await;
+    cell.decides(vec![placed("old/t1", 1, Some(shell(WAITS)))]);
+    cell.expects(&["old/t1"]);
+    let agent = cell.agent();
+    let end = cell.end("old/t1", TaskState::Failed).await;
+    assert_eq!(end.reason, EndReason::AgentLost);
+    cell.decides(vec![placed("new/t1", 1, Some(shell("true")))]);
+    cell.status("new/t1", TaskState::Finished).await;
+    assert_eq!(times_started(&cell), 0);
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_placement_that_was_over_before_the_agent_came_back_is_not_started() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.decides(vec![placed("fw/t0", 1, Some(shell("true")))]);
+    cell.status("fw/t0", TaskState::Finished).await;
+    agent.leave().await;
+    cell.decides(vec![placed("fw/t1", 1, Some(shell(WAITS)))]);
+    cell.decides(vec![placed("fw/t2", 1, Some(shell("true")))]);
+    cell.expects(&["fw/t2"]);
+    let agent = cell.agent();
+    cell.status("fw/t2", TaskState::Finished).await;
+    assert_eq!(times_started(&cell), 0);
+    assert!(!cell.statuses().iter().any(|status| status.starts_with("fw/t1")));
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_the_cell_does_not_know_is_ended() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.decides(vec![placed("fw/t1", 1, Some(shell("sleep 1000")))]);
+    cell.status("fw/t1", TaskState::Running).await;
+    agent.leave().await;
+    cell.expects(&[]);
+    let agent = cell.agent();
+    cell.end("fw/t1", TaskState::Killed).await;
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_agent_ends_its_tasks_and_joins_again() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.decides(vec![placed("fw/t1", 1, Some(shell("sleep 1000"))), placed("fw/t2", 1, Some(shell("sleep 1000")))]);
+    cell.status("fw/t2", TaskState::Running).await;
+    cell.decides(vec![Event::AgentRemoved(AgentRemovedV1 { agent: me() })]);
+    cell.status("fw/t1", TaskState::Killed).await;
+    cell.status("fw/t2", TaskState::Killed).await;
+    cell.report(2).await;
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn samples_show_what_each_task_uses() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.decides(vec![placed("fw/t1", 1, Some(shell("sleep 1000 & sleep 1000")))]);
+    let sample = cell.sample(|sample| sample.tasks.iter().any(|task| task.processes >= 3)).await;
+    assert!(sample.mem_total_mib > 0 && sample.disk_total_mib > 0 && sample.cpu_total_millis >= 1000);
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_is_read_over_the_link_and_followed_to_its_end() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.decides(vec![placed("fw/t1", 1, Some(shell("echo one; while [ ! -e go ]; do sleep 0.01; done; echo two")))]);
+    cell.asks(read_log(1, "nobody/0", ReadFrom::Byte(0), 0));
+    assert!(matches!(cell.log_answer(1).await, FromAgent::LogFailed { code: FailureCode::NotFound, .. }));
+    cell.status("fw/t1", TaskState::Running).await;
+    cell.asks(read_log(2, "fw/t1", ReadFrom::Byte(0), 10_000));
+    let FromAgent::LogChunk { bytes, next_offset, end, .. } = cell.log_answer(2).await else { panic!("no chunk") };
+    assert_eq!((bytes.as_ref(), end), (b"one\n".as_slice(), false));
+    fs::write(cell.work("fw~t1.1").join("go"), "").expect("a file");
+    cell.status("fw/t1", TaskState::Finished).await;
+    cell.asks(read_log(3, "fw/t1", ReadFrom::Byte(next_offset), 10_000));
+    let FromAgent::LogChunk { bytes, end, .. } = cell.log_answer(3).await else { panic!("no chunk") };
+    assert_eq!((bytes.as_ref(), end), (b"two\n".as_slice(), true));
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_agents_do_not_share_a_directory() {
+    let cell = Cell::new().await;
+    let first = cell.agent();
+    cell.report(1).await;
+    assert!(matches!(cell.agent().end().await, agent::Error::InUse { .. }));
+    first.leave().await;
+}
+
+/// `TASKS=500 cargo test -p agent -- fifty_tasks --nocapture` measures for ten seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_tasks_a_second_are_running_within_a_second_of_the_order() {
+    let tasks: usize = std::env::var("TASKS").ok().and_then(|count| count.parse().ok()).unwrap_or(25);
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    let mut ordered = Vec::new();
+    for index in 0..tasks {
+        pace.tick().await;
+        ordered.push(Instant::now());
+        cell.decides(vec![placed(&format!("fw/t{index}"), 1, Some(shell("exec true")))]);
+    }
+    let mut waits = Vec::new();
+    for (index, ordered) in ordered.into_iter().enumerate() {
+        let name = format!("fw/t{index}");
+        cell.status(&name, TaskState::Finished).await;
+        waits.push(cell.running_since(&name).expect("it ran") - ordered);
+    }
+    waits.sort_unstable();
+    let (median, p99) = (waits[tasks / 2], waits[tasks * 99 / 100]);
+    eprintln!("{tasks} tasks, order to running: median {median:?}, p99 {p99:?}, most {:?}", waits[tasks - 1]);
+    assert!(p99 < Duration::from_secs(1));
+    agent.leave().await;
+}

@@ -1,0 +1,186 @@
+//! RocksDB as the log uses it: keys that only ever grow, and values that check themselves.
+//!
+//! Knows no watermark, no queue and no follower.
+
+use std::path::Path;
+
+use log_schema::Offset;
+use rocksdb::{
+    BlockBasedOptions, Cache, DB, DBCompressionType, DBRawIterator, DBRecoveryMode, InfoLogger, LogLevel, ReadOptions, WriteBatch, WriteOptions,
+};
+
+use super::{Options, Verified, entry, frames, lock::Lock};
+use crate::{Error, Stored, limits::Budget};
+
+/// How much of the sorted files RocksDB keeps unpacked in memory for readers far from the tail.
+const BLOCK_CACHE_BYTES: usize = 16 * 1024 * 1024;
+/// How many sorted files may be open at once while the store is inspected.
+const INSPECTED_FILES_MAX: i32 = 64;
+/// The bytes of one block of a sorted file: large, because records are read in runs.
+const BLOCK_BYTES: usize = 32 * 1024;
+
+/// An open store. The lock is kept as long as the database.
+pub(super) struct Store {
+    db: DB,
+    _lock: Lock,
+}
+
+impl Store {
+    /// Opens the store for writing; makes it if it is not there.
+    pub(super) fn open(path: &Path, options: &Options, lock: Lock) -> Result<Self, Error> {
+        let db = DB::open(&settings(options), path).map_err(failed("open the store"))?;
+        Ok(Self { db, _lock: lock })
+    }
+
+    /// Writes what was put into a batch; returns when it is durable.
+    pub(super) fn write(&self, batch: WriteBatch) -> Result<(), Error> {
+        let mut synced = WriteOptions::default();
+        synced.set_sync(true);
+        self.db.write_opt(batch, &synced).map_err(failed("append to the store"))
+    }
+
+    /// Reads records from `from`, up to `high` and about `bytes_max` bytes.
+    pub(super) fn read(&self, from: Offset, high: Offset, bytes_max: usize) -> Result<Vec<Stored>, Error> {
+        let mut budget = Budget::new(bytes_max);
+        let mut records = Vec::new();
+        scan(&self.db, from, high, |at, value| {
+            let taken = budget.takes_bytes(value.len().saturating_sub(entry::HEADER_BYTES));
+            if taken {
+                records.push(entry::decode(at, value)?);
+            }
+            Ok(taken)
+        })?;
+        Ok(records)
+    }
+
+    /// Checks every record of `from..high`.
+    pub(super) fn verify(&self, from: Offset, high: Offset) -> Result<Verified, Error> {
+        check(&self.db, from, high)
+    }
+
+    /// One past the last record in the store.
+    pub(super) fn end(&self) -> Result<Offset, Error> {
+        end(&self.db)
+    }
+}
+
+/// Looks at a store without changing a byte of it: returns where it ends, once everything that can be
+/// checked without reading the whole of it has been.
+pub(super) fn inspect(path: &Path, options: &Options) -> Result<Offset, Error> {
+    frames::inspect(path)?;
+    let mut settings = settings(options);
+    // Few files are looked into; and with no bound RocksDB first tries another way to open, in vain.
+    settings.set_max_open_files(INSPECTED_FILES_MAX);
+    let db = DB::open_for_read_only(&settings, path, false).map_err(failed("read the store"))?;
+    let sorted = sorted_through(&db)?;
+    let end = end(&db)?;
+    check(&db, sorted, end)?;
+    if let Some(last) = end.previous() {
+        check(&db, last, end)?;
+    }
+    Ok(end)
+}
+
+/// Follows the ranges of the sorted files from offset 0 to where they end, and finds any gap.
+fn sorted_through(db: &DB) -> Result<Offset, Error> {
+    let files = db.live_files().map_err(failed("list the sorted files"))?;
+    let mut ranges = Vec::with_capacity(files.len());
+    for file in files {
+        let (start, end) = (file.start_key.unwrap_or_default(), file.end_key.unwrap_or_default());
+        ranges.push((entry::offset(&start, Offset(0))?, entry::offset(&end, Offset(0))?));
+    }
+    ranges.sort_unstable();
+    ranges.into_iter().try_fold(Offset(0), |next, (first, last)| match first {
+        found if found > next => Err(Error::Missing { at: next, found }),
+        _ => Ok(next.max(last.next())),
+    })
+}
+
+fn end(db: &DB) -> Result<Offset, Error> {
+    let mut at = db.raw_iterator_opt(reading());
+    at.seek_to_last();
+    at.status().map_err(failed("find the end of the store"))?;
+    at.key().map_or(Ok(Offset(0)), |key| entry::offset(key, Offset(0)).map(Offset::next))
+}
+
+fn check(db: &DB, from: Offset, high: Offset) -> Result<Verified, Error> {
+    let mut seen = Verified { records: 0, bytes: 0 };
+    scan(db, from, high, |at, value| {
+        seen.bytes += entry::check(at, value)?.len() as u64;
+        seen.records += 1;
+        Ok(true)
+    })?;
+    Ok(seen)
+}
+
+/// Visits every record of `from..high` in order, and fails at the first one that is not there. The
+/// visitor says whether to go on.
+fn scan(
+    db: &DB,
+    from: Offset,
+    high: Offset,
+    mut visit: impl FnMut(Offset, &[u8]) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let mut entries = db.raw_iterator_opt(reading());
+    entries.seek(entry::key(from));
+    for at in (from.0..high.0).map(Offset) {
+        let value = expect(&entries, at, high)?;
+        if !visit(at, value)? {
+            break;
+        }
+        entries.next();
+    }
+    Ok(())
+}
+
+fn expect<'a>(entries: &'a DBRawIterator<'_>, at: Offset, high: Offset) -> Result<&'a [u8], Error> {
+    let Some((key, value)) = entries.item() else {
+        entries.status().map_err(failed("read the store"))?;
+        return Err(Error::Missing { at, found: high });
+    };
+    match entry::offset(key, at)? {
+        found if found == at => Ok(value),
+        found => Err(Error::Missing { at, found }),
+    }
+}
+
+fn reading() -> ReadOptions {
+    let mut reading = ReadOptions::default();
+    reading.set_verify_checksums(true);
+    reading
+}
+
+fn failed(doing: &'static str) -> impl FnOnce(rocksdb::Error) -> Error {
+    move |source| Error::Store { doing, source }
+}
+
+fn settings(options: &Options) -> rocksdb::Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(&Cache::new_lru_cache(BLOCK_CACHE_BYTES));
+    blocks.set_block_size(BLOCK_BYTES);
+    let mut settings = rocksdb::Options::default();
+    settings.create_if_missing(true);
+    settings.set_block_based_table_factory(&blocks);
+    settings.set_compression_type(DBCompressionType::Lz4);
+    // A torn tail is dropped and the watermark judges it; stricter modes refuse after every crash.
+    settings.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    settings.set_manual_wal_flush(false);
+    settings.set_track_and_verify_wals_in_manifest(true);
+    settings.set_paranoid_checks(true);
+    settings.set_write_buffer_size(options.write_buffer_bytes);
+    settings.set_max_write_buffer_number(4);
+    // There is one writer.
+    settings.set_allow_concurrent_memtable_write(false);
+    settings.set_max_background_jobs(2);
+    settings.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Warn, relay));
+    settings
+}
+
+/// Passes on what RocksDB has to say, so that it keeps no log files of its own.
+fn relay(level: LogLevel, said: &str) {
+    match level {
+        LogLevel::Error | LogLevel::Fatal => tracing::error!(target: "rocksdb", "{}", said.trim_end()),
+        LogLevel::Warn => tracing::warn!(target: "rocksdb", "{}", said.trim_end()),
+        LogLevel::Debug | LogLevel::Info | LogLevel::Header => tracing::debug!(target: "rocksdb", "{}", said.trim_end()),
+    }
+}

@@ -1,0 +1,126 @@
+//! What can go wrong between a caller and a log.
+//!
+//! No variant stands for "something": each one names what was asked and both sides of the mismatch.
+
+use std::{path::PathBuf, sync::Arc};
+
+use log_schema::Offset;
+
+use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX};
+
+/// Appending to, reading from or opening a log failed.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are what the message names")]
+pub enum Error {
+    /// The record is no longer kept.
+    #[error("offset {from} is below the low watermark {low}")]
+    BelowLow { from: Offset, low: Offset },
+    /// The log does not reach that far.
+    #[error("offset {from} is beyond the high watermark {high}")]
+    BeyondHigh { from: Offset, high: Offset },
+    /// A payload that no log takes. Nothing of its batch was appended.
+    #[error("record {index} of the batch, of kind {kind}, has a payload of {bytes} bytes; the most is {bytes_max}")]
+    Oversize { index: usize, kind: u16, bytes: usize, bytes_max: usize },
+    /// A batch that no log takes. Nothing of it was appended.
+    #[error(
+        "a batch of {records} records and {bytes} bytes is too large; \
+         the most is {BATCH_RECORDS_MAX} records and {BATCH_BYTES_MAX} bytes"
+    )]
+    BatchTooLarge { records: usize, bytes: usize },
+    /// Bytes are not what was written; a person must look.
+    #[error("record {at} is corrupt: checksum {found:08x}, expected {expected:08x}")]
+    Corrupt { at: Offset, expected: u32, found: u32 },
+    /// A stored entry is too short, or not where a record can be; a person must look.
+    #[error("the entry at or after offset {at} is not a record: {found}")]
+    Malformed { at: Offset, found: &'static str },
+    /// A record in the middle of the log is not there; a person must look.
+    #[error("record {at} is missing: the next one found is {found}")]
+    Missing { at: Offset, found: Offset },
+    /// Records that were acked are gone; the log refuses to start without them.
+    #[error("records up to offset {acked} (exclusive) were acked, but only those below {found} were found")]
+    Lost { acked: Offset, found: Offset },
+    /// What was acked cannot be known; the log refuses to guess.
+    #[error("the acked-to watermark in {} cannot be trusted: {why}", path.display())]
+    WatermarkUnreadable { path: PathBuf, why: &'static str },
+    /// Another process, or another part of this one, has the log open.
+    #[error("the log in {} is in use by {holder}", path.display())]
+    Locked { path: PathBuf, holder: String },
+    /// An earlier write failed, so what is on disk is not known until the log is opened again.
+    #[error("the log takes no more appends: {why}")]
+    Poisoned { why: Arc<str> },
+    /// The log was closed, or its writer is gone.
+    #[error("the log is closed")]
+    Closed,
+    /// The store beneath the log failed.
+    #[error("could not {doing}")]
+    Store { doing: &'static str, source: rocksdb::Error },
+    /// A file of the store beneath the log has bytes that were never written there; a person must look.
+    #[error("the file {} is damaged at byte {at_byte}: no frame of type {kind} can be there", path.display())]
+    StoreDamaged { path: PathBuf, at_byte: u64, kind: u8 },
+    /// A file or directory of the log could not be used.
+    #[error("could not {doing} {}", path.display())]
+    Io { doing: &'static str, path: PathBuf, source: std::io::Error },
+    /// The log is elsewhere and cannot be reached now; trying again may help.
+    #[error("the log at {place} cannot be reached")]
+    Unreachable { place: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// The log is elsewhere and said no; trying again does not help.
+    #[error("the log at {place} refused to {doing}")]
+    Rejected { place: String, doing: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+impl Error {
+    /// The name of the error on the wire.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BelowLow { .. } => "below_low",
+            Self::BeyondHigh { .. } => "beyond_high",
+            Self::Oversize { .. } => "oversize",
+            Self::BatchTooLarge { .. } => "batch_too_large",
+            Self::Corrupt { .. } => "corrupt",
+            Self::Malformed { .. } => "malformed",
+            Self::Missing { .. } => "missing",
+            Self::Lost { .. } => "lost",
+            Self::WatermarkUnreadable { .. } => "watermark_unreadable",
+            Self::Locked { .. } => "locked",
+            Self::Poisoned { .. } => "poisoned",
+            Self::Closed => "closed",
+            Self::Store { .. } => "store",
+            Self::StoreDamaged { .. } => "store_damaged",
+            Self::Io { .. } => "io",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Rejected { .. } => "rejected",
+        }
+    }
+
+    /// Whether the same call may succeed later without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::BeyondHigh { .. } | Self::Locked { .. } | Self::Unreachable { .. })
+    }
+
+    /// What a person can do about it, where there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Corrupt { .. }
+            | Self::Malformed { .. }
+            | Self::Missing { .. }
+            | Self::Lost { .. }
+            | Self::StoreDamaged { .. } => {
+                Some("keep the directory as it is, check the disk, and restore the log from a copy that reaches further")
+            }
+            Self::WatermarkUnreadable { .. } => {
+                Some("restore the file from a copy of the same moment; do not delete it, for then nothing says what was acked")
+            }
+            Self::Locked { .. } => Some("stop the other process, or use another directory"),
+            Self::Poisoned { .. } => Some("find out why the disk refused the write, then start again"),
+            Self::BelowLow { .. } => Some("start from a snapshot that covers the low watermark"),
+            Self::BeyondHigh { .. }
+            | Self::Oversize { .. }
+            | Self::BatchTooLarge { .. }
+            | Self::Closed
+            | Self::Store { .. }
+            | Self::Io { .. }
+            | Self::Unreachable { .. }
+            | Self::Rejected { .. } => None,
+        }
+    }
+}

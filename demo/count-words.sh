@@ -1,0 +1,12 @@
+#!/bin/sh
+# One map task: counts the words of every source whose place in the list falls to this task.
+# The task's number comes from the cell; the inputs and the place for results from the job.
+set -eu
+here=0
+while IFS= read -r file; do
+    [ $((here % TASKS)) -eq "$QUIPU_INDEX" ] && cat "$SOURCES/$file"
+    here=$((here + 1))
+done <"$RESULTS/inputs" | wc -w >"$RESULTS/part.$QUIPU_INDEX.writing"
+# Renamed when it is whole: a part that is there is a part that counts.
+mv "$RESULTS/part.$QUIPU_INDEX.writing" "$RESULTS/part.$QUIPU_INDEX"
+echo "$QUIPU_TASK counted $(cat "$RESULTS/part.$QUIPU_INDEX") words on $QUIPU_AGENT"

@@ -1,0 +1,194 @@
+//! What can go wrong in a gateway: serving as such, and one request.
+
+use std::{fmt::Write, net::SocketAddr};
+
+use async_graphql::ErrorExtensions;
+use log_schema::Offset;
+
+use crate::hub::{ask, cursor};
+
+/// A gateway could not be started, or ended.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are what the message names")]
+pub enum Error {
+    /// The address can be reached from other machines.
+    #[error(
+        "{listen} is not a loopback address, and this gateway has neither TLS nor authentication; \
+         listen on 127.0.0.1 or [::1] and bring others in through a tunnel, such as ssh -L"
+    )]
+    NotLoopback { listen: SocketAddr },
+    /// The address is taken or not this machine's.
+    #[error("could not listen on {listen}")]
+    Listen { listen: SocketAddr, source: std::io::Error },
+    /// The projections could not be opened.
+    #[error("could not open the projections")]
+    Projections { source: projector::Error },
+    /// The log said no.
+    #[error("could not read the log")]
+    Log { source: command_log::Error },
+    /// The projections are of another log, or of one that lost its end.
+    #[error(
+        "the projections in {dir} reach offset {folded}, but the log ends at {high}: they are of another log; \
+         move the directory away to have them built again"
+    )]
+    ForeignProjections { dir: String, folded: Offset, high: Offset },
+    /// The log no longer holds what the projections need.
+    #[error("the projections need the log from offset {needed} on, but it begins at {low}")]
+    LogTrimmed { needed: Offset, low: Offset },
+    /// Serving ended.
+    #[error("the gateway's server ended")]
+    Serve { source: std::io::Error },
+}
+
+impl Error {
+    /// A stable name for machines.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotLoopback { .. } => "not_loopback",
+            Self::Listen { .. } => "listen",
+            Self::Projections { .. } => "projections",
+            Self::Log { .. } => "log",
+            Self::ForeignProjections { .. } => "foreign_projections",
+            Self::LogTrimmed { .. } => "log_trimmed",
+            Self::Serve { .. } => "serve",
+        }
+    }
+}
+
+/// A request has no answer. Refusals of the cell are not among these: they are data.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are what the message names")]
+pub enum RequestError {
+    /// Input that cannot be a command or a query.
+    #[error("{field}: {why}")]
+    BadInput { field: &'static str, why: String },
+    /// A bound on input.
+    #[error("{field} is {value}, and may be {min} to {max}")]
+    OutOfRange { field: &'static str, value: i64, min: i64, max: i64 },
+    /// Whether the command will have an effect is not known.
+    #[error("unknown: {why}; retry with the same key {key}")]
+    Unknown { why: String, key: String, offset: Option<Offset> },
+    /// The command is not in the log.
+    #[error("the command was not appended: {why}")]
+    NotAppended { why: String, code: &'static str },
+    /// The gateway follows the log no further.
+    #[error("the gateway reads no further: {why}")]
+    Halted { why: String },
+    /// What is asked for is not there yet.
+    #[error("offset {asked} is not reached yet; the newest is {newest}")]
+    Ahead { asked: Offset, newest: Offset },
+    /// What is asked for is not kept any more.
+    #[error("{why}")]
+    Trimmed { why: String },
+    /// The projections could not be read.
+    #[error("the projections cannot be read: {why}")]
+    Projections { why: String, code: &'static str },
+    /// The log could not be read.
+    #[error("the log cannot be read: {why}")]
+    Log { why: String },
+    /// A page or query is about nothing that exists.
+    #[error("there is no {what} {id}")]
+    NotFound { what: &'static str, id: String },
+    /// The agent is not connected to this gateway, or said no.
+    #[error("{why}")]
+    Agent { why: String },
+}
+
+impl RequestError {
+    /// The name of the error in `extensions.code`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadInput { .. } => "BAD_INPUT",
+            Self::OutOfRange { .. } => "OUT_OF_RANGE",
+            Self::Unknown { .. } => "UNKNOWN",
+            Self::NotAppended { .. } => "NOT_APPENDED",
+            Self::Halted { .. } => "HALTED",
+            Self::Ahead { .. } => "AHEAD",
+            Self::Trimmed { .. } => "TRIMMED",
+            Self::Projections { .. } => "PROJECTIONS",
+            Self::Log { .. } => "LOG",
+            Self::NotFound { .. } => "NOT_FOUND",
+            Self::Agent { .. } => "AGENT_UNAVAILABLE",
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unknown { .. } | Self::Ahead { .. } | Self::Log { .. } | Self::Agent { .. } => true,
+            Self::BadInput { .. }
+            | Self::OutOfRange { .. }
+            | Self::NotAppended { .. }
+            | Self::Halted { .. }
+            | Self::Trimmed { .. }
+            | Self::Projections { .. }
+            | Self::NotFound { .. } => false,
+        }
+    }
+
+    /// Input whose text is wrong.
+    pub(crate) fn bad(field: &'static str, why: &dyn std::error::Error) -> Self {
+        Self::BadInput { field, why: chain(why) }
+    }
+
+    fn to_graphql(&self) -> async_graphql::Error {
+        async_graphql::Error::new(self.to_string()).extend_with(|_, extensions| {
+            extensions.set("code", self.code());
+            extensions.set("retryable", self.is_transient());
+            if let Self::Unknown { key, offset, .. } = self {
+                extensions.set("key", key.as_str());
+                offset.iter().for_each(|offset| extensions.set("offset", offset.to_string()));
+            }
+        })
+    }
+
+    /// What became of a command that has no answer.
+    pub(crate) fn of_ask(error: &ask::Error, key: &str) -> Self {
+        let unknown = |offset| Self::Unknown { why: chain(error), key: key.into(), offset };
+        match error {
+            ask::Error::Rejected { source } => Self::NotAppended { why: chain(source), code: source.code() },
+            ask::Error::AppendUnknown { .. } => unknown(None),
+            ask::Error::Undecided { at, .. } => unknown(Some(*at)),
+            ask::Error::Halted { why } => Self::Halted { why: why.clone() },
+        }
+    }
+}
+
+impl From<projector::Error> for RequestError {
+    fn from(error: projector::Error) -> Self {
+        match error {
+            projector::Error::Ahead { asked, newest } => Self::Ahead { asked, newest },
+            projector::Error::Trimmed { .. } | projector::Error::TrimmedTime { .. } => {
+                Self::Trimmed { why: error.to_string() }
+            }
+            other => Self::Projections { why: chain(&other), code: other.code() },
+        }
+    }
+}
+
+impl From<cursor::Error> for RequestError {
+    fn from(error: cursor::Error) -> Self {
+        match &error {
+            cursor::Error::NotADecision { .. } => Self::BadInput { field: "since", why: chain(&error) },
+            cursor::Error::Halted | cursor::Error::Halt(_) => Self::Halted { why: chain(&error) },
+            cursor::Error::Log(_) => Self::Log { why: chain(&error) },
+        }
+    }
+}
+
+/// The error as GraphQL states it. Resolvers use this, and never the library's blanket conversion,
+/// which would lose the code.
+pub(crate) fn graphql(error: impl Into<RequestError>) -> async_graphql::Error {
+    error.into().to_graphql()
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text
+}

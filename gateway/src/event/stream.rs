@@ -1,0 +1,198 @@
+//! Events from some place on, through a filter: no gap, no repeat.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use log_schema::{AgentId, Event, FrameworkId, Offset, OfferId};
+use projector::{Decided, row::OfferRow};
+
+use super::{EventCursor, EventFilter, LogEvent, Since, events_of, subject::Subjects};
+use crate::{
+    error::RequestError,
+    gateway::Gateway,
+    hub::{Anchor, Cursor, Entry, cursor::read_decision},
+};
+
+/// A place in the events that a filter wants.
+pub(crate) struct EventStream {
+    gateway: Arc<Gateway>,
+    cursor: Cursor,
+    filter: EventFilter,
+    /// Events up to here were given before.
+    skip: Option<EventCursor>,
+    owners: Owners,
+    /// Decisions that were read and not looked at yet.
+    waiting: VecDeque<Arc<Decided>>,
+    passed: Option<EventCursor>,
+}
+
+impl EventStream {
+    /// Opens the stream at its place.
+    pub(crate) async fn open(
+        gateway: &Arc<Gateway>,
+        since: Since,
+        filter: EventFilter,
+    ) -> Result<Self, RequestError> {
+        filter.check()?;
+        let (cursor, first) = place(gateway, since).await?;
+        let skip = match since {
+            Since::Event(after) => Some(after),
+            Since::Start | Since::Now | Since::Offset(_) => None,
+        };
+        let waiting = first.into_iter().collect();
+        let (gateway, owners) = (Arc::clone(gateway), Owners::default());
+        Ok(Self { gateway, cursor, filter, skip, owners, waiting, passed: skip })
+    }
+
+    /// The events of the next decisions that hold any which are wanted; waits for them.
+    pub(crate) async fn next(&mut self) -> Result<Vec<LogEvent>, RequestError> {
+        loop {
+            let events = self.next_decision().await?;
+            if !events.is_empty() {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// The wanted events of the next decision, perhaps none; waits for the decision.
+    pub(crate) async fn next_decision(&mut self) -> Result<Vec<LogEvent>, RequestError> {
+        while self.waiting.is_empty() {
+            let entries = self.cursor.step().await?;
+            self.waiting.extend(entries.into_iter().filter_map(|entry| match entry {
+                Entry::Decision(decided) => Some(decided),
+                Entry::Epoch(_) => None,
+            }));
+        }
+        let Some(decided) = self.waiting.front().cloned() else { return Ok(Vec::new()) };
+        let events = self.wanted(&decided).await?;
+        // Only now: a call that is dropped before this looks at the decision again.
+        self.waiting.pop_front();
+        self.owners.forget(&decided);
+        let last = decided.decision.events().count().saturating_sub(1);
+        self.passed = Some(EventCursor { offset: decided.offset, index: last });
+        Ok(events)
+    }
+
+    /// Whether everything that the gateway has read was looked at.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.waiting.is_empty() && self.cursor.position() >= self.gateway.hub.now().next
+    }
+
+    /// The place behind everything that was looked at.
+    pub(crate) fn passed(&self) -> Option<EventCursor> {
+        self.passed
+    }
+
+    async fn wanted(&mut self, decided: &Arc<Decided>) -> Result<Vec<LogEvent>, RequestError> {
+        let mut wanted = Vec::new();
+        for event in events_of(decided) {
+            let is_new = self.skip.is_none_or(|skip| event.after() > skip);
+            if is_new && self.wants(event.event(), decided.offset).await? {
+                wanted.push(event);
+            }
+        }
+        Ok(wanted)
+    }
+
+    async fn wants(&mut self, event: &Event, at: Offset) -> Result<bool, RequestError> {
+        let mut about = Subjects::of(event);
+        if !self.filter.asks_for_owners() {
+            return Ok(self.filter.wants(event, &about));
+        }
+        let owner = match event {
+            Event::OfferEnded(ended) => self.owners.end(&self.gateway, ended.offer, at).await?,
+            _ => None,
+        };
+        if let Event::OfferMade(made) = event {
+            self.owners.made.insert(made.offer, (made.framework.clone(), made.agent.clone()));
+        }
+        if let Some((framework, agent)) = &owner {
+            (about.framework, about.agent) = (Some(framework.as_str()), Some(agent));
+        }
+        Ok(self.filter.wants(event, &about))
+    }
+}
+
+/// To whom offers were made, and of which agent: their ends do not say.
+#[derive(Debug, Default)]
+struct Owners {
+    made: BTreeMap<OfferId, (FrameworkId, AgentId)>,
+}
+
+impl Owners {
+    /// The owner of an offer that ended in the decision at `at`; kept in mind, or read from the rows.
+    async fn end(
+        &mut self,
+        gateway: &Gateway,
+        offer: OfferId,
+        at: Offset,
+    ) -> Result<Option<(FrameworkId, AgentId)>, RequestError> {
+        if let Some(owner) = self.made.get(&offer) {
+            return Ok(Some(owner.clone()));
+        }
+        gateway.views.wait_for(at).await?;
+        let row = gateway.views.as_of(None)?.get::<OfferRow>(&offer)?;
+        Ok(row.map(|row| (row.framework, row.agent)))
+    }
+}
+
+impl Owners {
+    /// Lets the offers go that this decision ended.
+    fn forget(&mut self, decided: &Decided) {
+        for event in decided.decision.events() {
+            if let Event::OfferEnded(ended) = event {
+                self.made.remove(&ended.offer);
+            }
+        }
+    }
+}
+
+/// The cursor at a place, and the decision that the place is in, where it is far back.
+async fn place(gateway: &Arc<Gateway>, since: Since) -> Result<(Cursor, Option<Arc<Decided>>), RequestError> {
+    let hub = &gateway.hub;
+    match since {
+        Since::Start => Ok((Cursor::oldest(hub), None)),
+        Since::Now => Ok((Cursor::newest(hub), None)),
+        Since::Event(after) => {
+            check_reached(gateway, after.offset).await?;
+            if let Some(cursor) = Cursor::recent(hub, after.offset) {
+                return Ok((cursor, None));
+            }
+            let decision = read_decision(hub, after.offset).await?;
+            let cursor = Cursor::resume(hub, after.offset.next(), Anchor::of(&decision));
+            let time = gateway.views.as_of(None)?.get::<projector::row::DecisionRow>(&after.offset)?;
+            let time = time.map(|row| row.at.time).unwrap_or_default();
+            Ok((cursor, Some(Arc::new(Decided { offset: after.offset, time, decision }))))
+        }
+        Since::Offset(offset) => {
+            check_reached(gateway, offset).await?;
+            Ok((after_offset(gateway, offset).await?, None))
+        }
+    }
+}
+
+/// A cursor behind any offset: judged from the last decision before it on.
+async fn after_offset(gateway: &Arc<Gateway>, offset: Offset) -> Result<Cursor, RequestError> {
+    let hub = &gateway.hub;
+    if let Some(cursor) = Cursor::recent(hub, offset.next()) {
+        return Ok(cursor);
+    }
+    let views = &gateway.views;
+    let before = views.as_of(Some(offset.min(views.newest())))?.decision()?;
+    let anchor = match before {
+        None => Anchor::default(),
+        Some(decision) => Anchor::of(&read_decision(hub, decision.at.offset).await?),
+    };
+    Ok(Cursor::resume(hub, offset.next(), anchor))
+}
+
+/// Refuses a place that the log has not reached: whoever waits there is lost.
+async fn check_reached(gateway: &Gateway, offset: Offset) -> Result<(), RequestError> {
+    let marks = gateway.hub.log.watermarks().await.map_err(crate::hub::cursor::Error::from)?;
+    if offset < marks.high || offset == Offset(0) {
+        return Ok(());
+    }
+    Err(RequestError::Ahead { asked: offset, newest: marks.high.previous().unwrap_or_default() })
+}

@@ -1,0 +1,130 @@
+//! Whom an event is about, and which events a subscription wants.
+
+use async_graphql::InputObject;
+use log_schema::{AgentId, Event, FrameworkId, JobId, OfferId, RoleName, TaskId, TaskOwner};
+
+use crate::error::RequestError;
+
+/// The names in an event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Subjects<'a> {
+    pub(crate) job: Option<&'a str>,
+    pub(crate) task: Option<&'a TaskId>,
+    pub(crate) agent: Option<&'a AgentId>,
+    pub(crate) framework: Option<&'a str>,
+    pub(crate) offer: Option<OfferId>,
+    pub(crate) role: Option<&'a RoleName>,
+}
+
+impl<'a> Subjects<'a> {
+    /// Whom this event names. A task names its job or framework as well.
+    pub(crate) fn of(event: &'a Event) -> Self {
+        match event {
+            Event::TimeAdvanced(_) | Event::ParametersSet(_) | Event::LogicActivated(_) => Self::default(),
+            Event::AgentAdmitted(e) => Self::agent(&e.agent),
+            Event::AgentChanged(e) => Self::agent(&e.agent),
+            Event::AgentUnreachable(e) => Self::agent(&e.agent),
+            Event::AgentReturned(e) => Self::agent(&e.agent),
+            Event::AgentLeaving(e) => Self::agent(&e.agent),
+            Event::AgentRemoved(e) => Self::agent(&e.agent),
+            Event::JobAccepted(e) => Self { role: Some(&e.spec.role), ..Self::job(&e.spec.id) },
+            Event::JobScaled(e) => Self::job(&e.job),
+            Event::JobStopping(e) => Self::job(&e.job),
+            Event::JobEnded(e) => Self::job(&e.job),
+            Event::JobForgotten(e) => Self::job(&e.job),
+            Event::PlacementDeferred(e) => Self::job(&e.job),
+            Event::TaskPlaced(e) => Self { agent: Some(&e.agent), ..Self::task(&e.task) },
+            Event::TaskStatusChanged(e) => Self { agent: Some(&e.agent), ..Self::task(&e.task) },
+            Event::TaskKillRequested(e) => Self { agent: Some(&e.agent), ..Self::task(&e.task) },
+            Event::TaskRestartScheduled(e) => Self::task(&e.task),
+            Event::TaskRestartDue(e) => Self::task(&e.task),
+            Event::TaskWithdrawn(e) => Self::task(&e.task),
+            Event::TaskForgotten(e) => Self::task(&e.task),
+            Event::FrameworkSubscribed(e) => Self { role: Some(&e.role), ..Self::framework(&e.framework) },
+            Event::FrameworkEnding(e) => Self::framework(&e.framework),
+            Event::FrameworkRemoved(e) => Self::framework(&e.framework),
+            Event::OffersSuppressed(e) => Self::framework(&e.framework),
+            Event::OffersRevived(e) => Self::framework(&e.framework),
+            Event::FilterSet(e) => Self { agent: Some(&e.agent), ..Self::framework(&e.framework) },
+            Event::FilterExpired(e) => Self { agent: Some(&e.agent), ..Self::framework(&e.framework) },
+            Event::OfferMade(e) => {
+                Self { agent: Some(&e.agent), offer: Some(e.offer), ..Self::framework(&e.framework) }
+            }
+            Event::OfferEnded(e) => Self { offer: Some(e.offer), ..Self::default() },
+            Event::RoleSet(e) => Self { role: Some(&e.role), ..Self::default() },
+        }
+    }
+
+    fn agent(agent: &'a AgentId) -> Self {
+        Self { agent: Some(agent), ..Self::default() }
+    }
+
+    fn job(job: &'a JobId) -> Self {
+        Self { job: Some(job.as_str()), ..Self::default() }
+    }
+
+    fn framework(framework: &'a FrameworkId) -> Self {
+        Self { framework: Some(framework.as_str()), ..Self::default() }
+    }
+
+    fn task(task: &'a TaskId) -> Self {
+        let (job, framework) = match task.owner() {
+            TaskOwner::Job { job, .. } => (Some(job), None),
+            TaskOwner::Framework { framework, .. } => (None, Some(framework)),
+        };
+        Self { task: Some(task), job, framework, ..Self::default() }
+    }
+}
+
+/// Which events are wanted: those for which every given part holds.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct EventFilter {
+    /// Names of events, such as `task.placed`; any of them.
+    #[graphql(default)]
+    pub names: Vec<String>,
+    /// Events about this job or its tasks.
+    pub job: Option<String>,
+    /// Events about this task.
+    pub task: Option<String>,
+    /// Events about this agent, its tasks and its offers.
+    pub agent: Option<String>,
+    /// Events about this framework, its tasks and its offers.
+    pub framework: Option<String>,
+    /// Leave out `time.advanced`, which every tick brings.
+    #[graphql(default = true)]
+    pub without_time: bool,
+}
+
+impl EventFilter {
+    /// Refuses names that no event has: a filter with a typing error would wait for ever.
+    pub(crate) fn check(&self) -> Result<(), RequestError> {
+        let unknown = self.names.iter().find(|name| !Event::NAMES.contains(&name.as_str()));
+        match unknown {
+            None => Ok(()),
+            Some(name) => {
+                let why = format!("{name:?} is not the name of an event; those are {}", Event::NAMES.join(" "));
+                Err(RequestError::BadInput { field: "names", why })
+            }
+        }
+    }
+
+    /// Whether the end of an offer can only be judged by who made it.
+    pub(crate) fn asks_for_owners(&self) -> bool {
+        self.framework.is_some() || self.agent.is_some()
+    }
+
+    /// Whether the filter wants this event, by its name and by whom it is about.
+    pub(crate) fn wants(&self, event: &Event, about: &Subjects<'_>) -> bool {
+        let name = event.name();
+        let named = match self.names.as_slice() {
+            [] => !(self.without_time && matches!(event, Event::TimeAdvanced(_))),
+            names => names.iter().any(|wanted| wanted == name),
+        };
+        let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|w| found == Some(w));
+        named
+            && is(&self.job, about.job)
+            && is(&self.task, about.task.map(TaskId::as_str))
+            && is(&self.agent, about.agent.map(AgentId::as_str))
+            && is(&self.framework, about.framework)
+    }
+}

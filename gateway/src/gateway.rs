@@ -1,0 +1,89 @@
+//! What every request of a gateway shares.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_graphql::{Request, Response, ServerError};
+use command_log::telemetry::Telemetry;
+use futures_util::stream::BoxStream;
+use log_schema::{Key, Offset};
+use projector::Views;
+use tokio::sync::watch;
+
+use crate::{hub::Hub, link::registry::Agents, metrics::Metrics, moment::Moments, schema::CellSchema};
+
+/// How long a query or mutation may take, mutations' wait included.
+pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// The parts of a running gateway.
+pub(crate) struct Gateway {
+    pub(crate) cell: String,
+    pub(crate) patience: Duration,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) views: Views,
+    pub(crate) telemetry: Arc<dyn Telemetry>,
+    pub(crate) agents: Agents,
+    pub(crate) metrics: Metrics,
+    pub(crate) schema: CellSchema,
+    pub(crate) shutdown: Shutdown,
+    /// The first offset that was not in the log when the gateway began.
+    pub(crate) high_at_start: Offset,
+    pub(crate) keys: Keys,
+}
+
+impl Gateway {
+    /// Runs a query or a mutation to its end, or to the end of its time.
+    pub(crate) async fn execute(self: &Arc<Self>, request: Request) -> Response {
+        let running = self.schema.execute(self.equip(request));
+        tokio::time::timeout(REQUEST_TIME_MAX, running).await.unwrap_or_else(|_| {
+            let why = format!("the request took longer than {} s", REQUEST_TIME_MAX.as_secs());
+            Response::from_errors(vec![ServerError::new(why, None)])
+        })
+    }
+
+    /// Runs a subscription.
+    pub(crate) fn stream(self: &Arc<Self>, request: Request) -> BoxStream<'static, Response> {
+        self.schema.execute_stream(self.equip(request))
+    }
+
+    fn equip(self: &Arc<Self>, request: Request) -> Request {
+        request.data(Arc::clone(self)).data(Moments::default())
+    }
+}
+
+/// Resolves when the gateway is told to end.
+#[derive(Clone, Debug)]
+pub(crate) struct Shutdown(pub(crate) watch::Receiver<bool>);
+
+impl Shutdown {
+    pub(crate) async fn over(mut self) {
+        // An error means that whoever could have said so is gone.
+        let _ = self.0.wait_for(|is_over| *is_over).await;
+    }
+}
+
+/// Idempotency keys for clients that bring none: unlike those of any other gateway or start.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    seed: u64,
+    next: AtomicU64,
+}
+
+impl Keys {
+    pub(crate) fn new() -> Self {
+        use std::hash::{BuildHasher, Hasher};
+        // The standard library seeds each state from the system's randomness.
+        let seed = std::hash::RandomState::new().build_hasher().finish();
+        Self { seed, next: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn pick(&self) -> Key {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        Key::new(format!("gateway-{:016x}-{number}", self.seed)).expect("letters, digits and dashes make a legal key")
+    }
+}

@@ -1,0 +1,178 @@
+//! The gateway's end of the agents' link: one WebSocket for each agent.
+//!
+//! Five things share the socket's one bounded queue: the filtered log, answers to appends, watermarks,
+//! requests for output, and the close frame. Each has its own task, so that a slow append holds up no
+//! decision. The gateway tells an agent nothing that is not in the log.
+
+mod append;
+pub(crate) mod registry;
+pub(crate) mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{
+        Query, State,
+        ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade},
+    },
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use command_log::remote::protocol::{self, FromAgent, FromGateway};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use log_schema::AgentId;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use self::registry::Connection;
+use crate::{gateway::Gateway, guard};
+
+/// How many messages may wait to be written on one link.
+pub const QUEUE_MAX: usize = 64;
+/// How many appends of one agent may wait for the one before.
+pub const APPENDS_MAX: usize = 16;
+/// The most links at a time.
+pub const LINKS_MAX: usize = 100_000;
+/// Close code: the gateway is going away.
+pub const CLOSE_GOING_AWAY: u16 = 1001;
+/// Close code: the gateway cannot serve the agent now; later it may.
+pub const CLOSE_TRY_AGAIN: u16 = 1013;
+/// How long an agent may take to read the close frame.
+const CLOSE_WAIT: Duration = Duration::from_secs(5);
+
+/// Why a link ends: the code and the reason of the close frame. `None`: the agent is gone.
+pub(crate) type End = Option<(u16, String)>;
+
+/// Upgrades a request to a link.
+pub(crate) async fn upgrade(
+    State(gateway): State<Arc<Gateway>>,
+    headers: HeaderMap,
+    Query(query): Query<protocol::Query>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if let Err(why) = guard::check_origin(&headers) {
+        return (StatusCode::FORBIDDEN, format!("{why}\n")).into_response();
+    }
+    let bytes_max = protocol::MESSAGE_BYTES_MAX;
+    let upgrade = upgrade.max_message_size(bytes_max).max_frame_size(bytes_max);
+    upgrade.on_upgrade(move |socket| serve(gateway, socket, query))
+}
+
+/// Serves a link to its end.
+async fn serve(gateway: Arc<Gateway>, socket: WebSocket, query: protocol::Query) {
+    let agent = query.agent.clone();
+    let (sink, stream) = socket.split();
+    let (queue, to_write) = mpsc::channel(QUEUE_MAX);
+    let (close, closing) = oneshot::channel();
+    let writer = tokio::spawn(write(sink, to_write, closing));
+    let end = run(&gateway, stream, query, queue).await;
+    tracing::debug!(%agent, ?end, "a link has ended");
+    let Some(end) = end else { return writer.abort() };
+    let _ = close.send(end);
+    let aborter = writer.abort_handle();
+    if timeout(CLOSE_WAIT, writer).await.is_err() {
+        aborter.abort();
+    }
+}
+
+async fn run(
+    gateway: &Arc<Gateway>,
+    stream: SplitStream<WebSocket>,
+    query: protocol::Query,
+    queue: mpsc::Sender<FromGateway>,
+) -> End {
+    if query.version != protocol::VERSION {
+        let why = format!("this gateway speaks version {}", protocol::VERSION);
+        return Some((protocol::CLOSE_VERSION, why));
+    }
+    if gateway.agents.count() >= LINKS_MAX {
+        return Some((CLOSE_TRY_AGAIN, "too many agents are connected".into()));
+    }
+    let (appends, to_append) = mpsc::channel(APPENDS_MAX);
+    let (connection, superseded) = gateway.agents.connect(&query.agent, queue.clone());
+    tokio::select! {
+        end = read(gateway, stream, &query.agent, &connection, appends) => end,
+        end = view::send(gateway, &query, &queue) => end,
+        end = append::answer(gateway, &query.agent, to_append, &queue) => end,
+        end = send_watermarks(gateway, &queue) => end,
+        _ = superseded => Some((protocol::CLOSE_SUPERSEDED, "a newer link of this agent is open".into())),
+        () = gateway.shutdown.clone().over() => Some((CLOSE_GOING_AWAY, "the gateway is shutting down".into())),
+    }
+}
+
+/// Writes what is queued, and closes when told to.
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut queue: mpsc::Receiver<FromGateway>,
+    mut closing: oneshot::Receiver<(u16, String)>,
+) {
+    loop {
+        let message = tokio::select! {
+            biased;
+            end = &mut closing => match end {
+                Ok((code, reason)) => Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from(reason) })),
+                Err(_) => return,
+            },
+            Some(message) = queue.recv() => Message::Binary(message.encode()),
+        };
+        let is_last = matches!(message, Message::Close(_));
+        if sink.send(message).await.is_err() || is_last {
+            return;
+        }
+    }
+}
+
+/// Takes what the agent sends.
+async fn read(
+    gateway: &Gateway,
+    mut stream: SplitStream<WebSocket>,
+    agent: &AgentId,
+    connection: &Connection,
+    appends: mpsc::Sender<append::Request>,
+) -> End {
+    loop {
+        let silence = Duration::from_millis(protocol::SILENCE_MS_MAX);
+        let bytes = match timeout(silence, stream.next()).await {
+            Err(_) | Ok(None | Some(Err(_) | Ok(Message::Close(_)))) => return None,
+            Ok(Some(Ok(Message::Binary(bytes)))) => bytes,
+            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
+            Ok(Some(Ok(Message::Text(_)))) => return Some((protocol::CLOSE_MALFORMED, "messages are binary".into())),
+        };
+        match FromAgent::decode(&bytes) {
+            Err(_) => return Some((protocol::CLOSE_MALFORMED, "that was no message".into())),
+            Ok(FromAgent::Append { request, records }) => {
+                let _ = appends.send(append::Request { request, records }).await;
+            }
+            Ok(FromAgent::Telemetry { sample }) if sample.agent == *agent => {
+                gateway.metrics.samples.add(1);
+                gateway.telemetry.publish(sample);
+            }
+            Ok(FromAgent::Telemetry { .. }) => {
+                return Some((protocol::CLOSE_MALFORMED, "that sample is of another agent".into()));
+            }
+            Ok(FromAgent::LogChunk { request, offset, bytes, next_offset, end }) => {
+                connection.answer(request, Ok(registry::Chunk { offset, bytes, next_offset, end }));
+            }
+            Ok(FromAgent::LogFailed { request, code, message }) => connection.answer(request, Err((code, message))),
+        }
+    }
+}
+
+/// Says how far the log reaches, once in a while: whoever hears nothing takes the link for dead.
+async fn send_watermarks(gateway: &Gateway, queue: &mpsc::Sender<FromGateway>) -> End {
+    let mut interval = tokio::time::interval(Duration::from_millis(protocol::WATERMARKS_INTERVAL_MS) / 2);
+    // The first message is the view's.
+    interval.tick().await;
+    loop {
+        interval.tick().await;
+        let Ok(marks) = gateway.hub.log.watermarks().await else { continue };
+        if queue.send(FromGateway::Watermarks { low: marks.low, high: marks.high }).await.is_err() {
+            return None;
+        }
+    }
+}

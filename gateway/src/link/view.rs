@@ -1,0 +1,300 @@
+//! The filtered log of one agent: epochs, and what decisions say about it.
+//!
+//! ```text
+//!  log    D 0..=2   D 3..=4   D 5..=9   E   D 10..=12
+//!  about  a1        -         a1            -            (the agent is a1)
+//!  view   D 0..=2             D 3..=9   E   D 10..=12    held back for a while, then sent empty
+//! ```
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use command_log::remote::protocol::{
+    CLOSE_OUT_OF_RANGE, COALESCED_MS_MAX, ExpectedTask, FromGateway, LinkRecord, LinkStored, MESSAGE_BYTES_MAX, Query,
+    RECORDS_PER_MESSAGE_MAX,
+};
+use log_schema::{
+    AgentId, AnswerV1, Chain, DecisionV1, EpochNumber, Event, JobId, Offset, TaskOwner, TimeMs, event::JobAcceptedV1,
+};
+use projector::{Decided, Scope, row::JobSpecRow};
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{CLOSE_TRY_AGAIN, End};
+use crate::{
+    error::{RequestError, chain},
+    event::subject::Subjects,
+    gateway::Gateway,
+    hub::{Anchor, Cursor, Entry, cursor::read_decision},
+};
+
+/// How long a link waits until this gateway has read as far as the agent.
+const CATCH_UP_WAIT: Duration = Duration::from_secs(5);
+/// How many tasks are asked for at once.
+const TASKS_PAGE: usize = 1000;
+/// The payload bytes that go into one message, if it holds more than one record.
+const MESSAGE_BYTES: usize = MESSAGE_BYTES_MAX / 2;
+
+/// Sends what is expected of the agent, then the view, until the link ends.
+pub(super) async fn send(gateway: &Arc<Gateway>, query: &Query, queue: &mpsc::Sender<FromGateway>) -> End {
+    match follow(gateway, query, queue).await {
+        Ok(()) => None,
+        Err(end) => Some(end),
+    }
+}
+
+async fn follow(
+    gateway: &Arc<Gateway>,
+    query: &Query,
+    queue: &mpsc::Sender<FromGateway>,
+) -> Result<(), (u16, String)> {
+    let later = |error: RequestError| (CLOSE_TRY_AGAIN, chain(&error));
+    let start = Start::find(gateway, query).await?;
+    let (expected, as_of) = expected(gateway, &query.agent).await.map_err(later)?;
+    let (cursor, to) = match start {
+        Some(start) => start,
+        None => as_of,
+    };
+    if queue.send(expected).await.is_err() {
+        return Ok(());
+    }
+    let mut view = View::new(query.agent.clone(), to);
+    let mut cursor = cursor;
+    loop {
+        let entries = tokio::select! {
+            entries = cursor.step() => entries.map_err(|error| later(error.into()))?,
+            () = view.patience_over() => Vec::new(),
+        };
+        if entries.is_empty() {
+            view.flush();
+        }
+        for entry in entries {
+            view.take(gateway, entry).await.map_err(later)?;
+        }
+        for message in view.messages() {
+            if queue.send(message).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+type Place = (Cursor, Option<Offset>);
+
+struct Start;
+
+impl Start {
+    /// Where the view of an agent goes on that has a memory.
+    async fn find(gateway: &Arc<Gateway>, query: &Query) -> Result<Option<Place>, (u16, String)> {
+        let Query { from: Some(from), epoch: Some(epoch), to: Some(to), .. } = *query else { return Ok(None) };
+        let later = |why: String| (CLOSE_TRY_AGAIN, why);
+        let marks = gateway.hub.log.watermarks().await.map_err(|error| later(chain(&error)))?;
+        if from < marks.low || from > marks.high || to >= from {
+            let why = format!("the log holds {}..{}, and the agent was at {from}", marks.low, marks.high);
+            return Err((CLOSE_OUT_OF_RANGE, why));
+        }
+        match tokio::time::timeout(CATCH_UP_WAIT, anchor(gateway, to)).await {
+            Err(_) => Err(later(format!("this gateway has not read up to offset {to} yet"))),
+            Ok(Err(error)) => Err((CLOSE_OUT_OF_RANGE, chain(&error))),
+            Ok(Ok(anchor)) => {
+                // The agent may have seen a later reign begin than the decision's.
+                let anchor = Anchor { epoch: anchor.epoch.max(epoch), ..anchor };
+                Ok(Some((Cursor::resume(&gateway.hub, anchor.next(), anchor), Some(to))))
+            }
+        }
+    }
+}
+
+/// The anchor of the decision that ends with `to`.
+async fn anchor(gateway: &Arc<Gateway>, to: Offset) -> Result<Anchor, RequestError> {
+    let decision = match gateway.hub.recent_answer(to) {
+        Some(answered) => answered.decided.decision.clone(),
+        None => {
+            gateway.views.wait_answered(to).await?;
+            let row = gateway.views.as_of(None)?.decision_about(to)?;
+            let row = row.ok_or(RequestError::NotFound { what: "decision about offset", id: to.to_string() })?;
+            read_decision(&gateway.hub, row.at.offset).await?
+        }
+    };
+    if decision.to != to {
+        let why = format!("no decision ends with offset {to}");
+        return Err(RequestError::BadInput { field: "to", why });
+    }
+    Ok(Anchor::of(&decision))
+}
+
+/// What the rows say of the agent, and the place right after them.
+async fn expected(gateway: &Arc<Gateway>, agent: &AgentId) -> Result<(FromGateway, Place), RequestError> {
+    let scope = gateway.views.as_of(None)?;
+    let decision = scope.decision()?;
+    let to = decision.as_ref().map(|row| row.to);
+    let epoch = decision.as_ref().map(|row| row.epoch).unwrap_or_default();
+    let cursor = match &decision {
+        None => Cursor::oldest(&gateway.hub),
+        Some(row) => Cursor::after_decision(&gateway.hub, row.at.offset).await?,
+    };
+    let tasks = tasks_on(&scope, agent)?;
+    Ok((FromGateway::Expected { epoch, to, tasks }, (cursor, to)))
+}
+
+fn tasks_on(scope: &Scope, agent: &AgentId) -> Result<Vec<ExpectedTask>, RequestError> {
+    let (mut tasks, mut after) = (Vec::new(), None);
+    loop {
+        let page = scope.tasks_on(agent, after.as_ref(), TASKS_PAGE)?;
+        tasks.extend(page.rows.into_iter().filter_map(|row| {
+            let incarnation = row.run.as_ref()?.incarnation;
+            Some(ExpectedTask { task: row.id, incarnation })
+        }));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(tasks),
+        }
+    }
+}
+
+/// A decision that says nothing to the agent and was not sent.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    offset: Offset,
+    time: TimeMs,
+    epoch: EpochNumber,
+    to: Offset,
+    chain: Chain,
+    since: Instant,
+}
+
+/// The view as far as it was made: what is to be sent, and what is held back.
+pub(crate) struct View {
+    agent: AgentId,
+    /// The first offset that no sent decision answers.
+    from: Offset,
+    held: Option<Held>,
+    /// The jobs whose specs were sent on this link.
+    specs: BTreeSet<JobId>,
+    ready: Vec<LinkStored>,
+}
+
+impl View {
+    pub(crate) fn new(agent: AgentId, to: Option<Offset>) -> Self {
+        let from = to.map_or(Offset(0), Offset::next);
+        Self { agent, from, held: None, specs: BTreeSet::new(), ready: Vec::new() }
+    }
+
+    /// Takes the next entry of the log.
+    pub(crate) async fn take(&mut self, gateway: &Gateway, entry: Entry) -> Result<(), RequestError> {
+        match entry {
+            Entry::Epoch(reign) => {
+                self.flush();
+                let record = LinkRecord::from(reign.record.clone());
+                self.ready.push(LinkStored { offset: reign.offset, time: reign.time, record });
+            }
+            Entry::Decision(decided) => {
+                let answers = self.trim(gateway, &decided).await?;
+                let Decided { offset, time, decision } = &*decided;
+                let (epoch, to, chain) = (decision.epoch, decision.to, decision.chain);
+                let since = self.held.map_or_else(Instant::now, |held| held.since);
+                self.held = Some(Held { offset: *offset, time: *time, epoch, to, chain, since });
+                if !answers.is_empty() {
+                    self.release(answers);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes what is held back ready to be sent.
+    pub(crate) fn flush(&mut self) {
+        self.release(Vec::new());
+    }
+
+    fn release(&mut self, answers: Vec<AnswerV1>) {
+        let Some(Held { offset, time, epoch, to, chain, .. }) = self.held.take() else { return };
+        let decision = DecisionV1 { epoch, from: self.from, to, chain, answers };
+        self.from = to.next();
+        self.ready.push(LinkStored { offset, time, record: decision.to_record().into() });
+    }
+
+    /// Resolves when what is held back has waited long enough; never where nothing is.
+    async fn patience_over(&self) {
+        match self.held {
+            Some(held) => tokio::time::sleep_until(held.since + Duration::from_millis(COALESCED_MS_MAX)).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What is ready, in messages within their bounds.
+    pub(crate) fn messages(&mut self) -> Vec<FromGateway> {
+        let (mut messages, mut records, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for stored in std::mem::take(&mut self.ready) {
+            let size = Bytes::len(&stored.record.payload);
+            if !records.is_empty() && (bytes + size > MESSAGE_BYTES || records.len() >= RECORDS_PER_MESSAGE_MAX) {
+                messages.push(FromGateway::Records(std::mem::take(&mut records)));
+                bytes = 0;
+            }
+            bytes += size;
+            records.push(stored);
+        }
+        if !records.is_empty() {
+            messages.push(FromGateway::Records(records));
+        }
+        messages
+    }
+
+    /// The answers that concern the agent, without the rest of them.
+    async fn trim(&mut self, gateway: &Gateway, decided: &Decided) -> Result<Vec<AnswerV1>, RequestError> {
+        let mut answers = Vec::new();
+        for answer in &decided.decision.answers {
+            let mut events = Vec::new();
+            for event in &answer.events {
+                if !concerns(&self.agent, event) {
+                    continue;
+                }
+                events.extend(self.spec_before(gateway, decided, event).await?);
+                events.push(event.clone());
+            }
+            if !events.is_empty() {
+                answers.push(AnswerV1 { at: answer.at, asked: None, refusal: None, repeats: None, events });
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The spec of a job before the first placement of it on this link.
+    async fn spec_before(
+        &mut self,
+        gateway: &Gateway,
+        decided: &Decided,
+        event: &Event,
+    ) -> Result<Option<Event>, RequestError> {
+        let Event::TaskPlaced(placed) = event else { return Ok(None) };
+        let TaskOwner::Job { job, .. } = placed.task.owner() else { return Ok(None) };
+        let job = JobId::new(job).map_err(|error| RequestError::bad("job", &error))?;
+        if self.specs.contains(&job) {
+            return Ok(None);
+        }
+        let spec = find_spec(gateway, decided, &job).await?;
+        self.specs.insert(job);
+        Ok(spec)
+    }
+}
+
+/// Whether an event tells an agent what it is or has to do. Offers and filters tell it nothing.
+fn concerns(agent: &AgentId, event: &Event) -> bool {
+    let is_for_frameworks =
+        matches!(event, Event::OfferMade(_) | Event::OfferEnded(_) | Event::FilterSet(_) | Event::FilterExpired(_));
+    !is_for_frameworks && Subjects::of(event).agent == Some(agent)
+}
+
+/// The job as it was accepted: from the same decision, or from the rows as of it.
+async fn find_spec(gateway: &Gateway, decided: &Decided, job: &JobId) -> Result<Option<Event>, RequestError> {
+    let here = decided.decision.events().find(|event| matches!(event, Event::JobAccepted(e) if e.spec.id == *job));
+    if let Some(accepted) = here {
+        return Ok(Some(accepted.clone()));
+    }
+    if let Some(accepted) = gateway.hub.spec(job, decided.offset) {
+        return Ok(Some(Event::JobAccepted(Box::new(JobAcceptedV1 { spec: (*accepted).clone() }))));
+    }
+    gateway.views.wait_for(decided.offset).await?;
+    let asked = decided.offset.max(gateway.views.horizon());
+    let row = gateway.views.as_of(Some(asked))?.get::<JobSpecRow>(job)?;
+    Ok(row.map(|row| Event::JobAccepted(Box::new(JobAcceptedV1 { spec: row.spec }))))
+}

@@ -1,0 +1,73 @@
+//! Which moment an answer is of: `at:` and `minOffset:` of a root field, and one moment for the rest.
+
+use std::{sync::Mutex, time::Duration};
+
+use async_graphql::{Context, OneofObject};
+use log_schema::Offset;
+use projector::{Scope, Views};
+
+use crate::{
+    context::gateway,
+    error::{RequestError, graphql},
+    scalar::{OffsetText, TimeText},
+};
+
+/// How long a read waits for `minOffset` to be folded.
+pub const MIN_OFFSET_WAIT: Duration = Duration::from_secs(10);
+
+/// A moment in the past: exactly one of both.
+#[derive(Clone, Copy, Debug, OneofObject)]
+pub enum At {
+    /// As of this offset: all decisions at or before it, and no other.
+    Offset(OffsetText),
+    /// As of the last decision at or before this time.
+    Time(TimeText),
+}
+
+/// The moment that all root fields of one request share which name none.
+#[derive(Default)]
+pub(crate) struct Moments(Mutex<Option<Scope>>);
+
+/// The rows as a root field asks for them.
+pub(crate) async fn scope(
+    ctx: &Context<'_>,
+    at: Option<At>,
+    min_offset: Option<OffsetText>,
+) -> async_graphql::Result<Scope> {
+    let views = &gateway(ctx).views;
+    let min = min_offset.map(Offset::from);
+    let scope = match at {
+        Some(at) => past(views, at, min).await,
+        None => present(views, ctx.data_opt::<Moments>(), min).await,
+    };
+    scope.map_err(graphql)
+}
+
+async fn past(views: &Views, at: At, min: Option<Offset>) -> Result<Scope, RequestError> {
+    reach(views, min.unwrap_or_default()).await?;
+    let offset = match at {
+        At::Offset(offset) => offset.into(),
+        At::Time(time) => views.offset_at_time(time.0)?,
+    };
+    Ok(views.as_of(Some(offset))?)
+}
+
+async fn present(views: &Views, shared: Option<&Moments>, min: Option<Offset>) -> Result<Scope, RequestError> {
+    reach(views, min.unwrap_or_default()).await?;
+    let Some(Moments(shared)) = shared else { return Ok(views.as_of(None)?) };
+    let mut shared = shared.lock().expect("nobody panics while holding the moment");
+    if let Some(scope) = shared.as_ref().filter(|scope| min.is_none_or(|min| scope.offset() >= min)) {
+        return Ok(scope.clone());
+    }
+    let scope = views.as_of(None)?;
+    *shared = Some(scope.clone());
+    Ok(scope)
+}
+
+/// Waits until rows can be read as of `offset`.
+pub(crate) async fn reach(views: &Views, offset: Offset) -> Result<(), RequestError> {
+    match tokio::time::timeout(MIN_OFFSET_WAIT, views.wait_for(offset)).await {
+        Ok(reached) => Ok(reached.map(drop)?),
+        Err(_) => Err(RequestError::Ahead { asked: offset, newest: views.newest() }),
+    }
+}

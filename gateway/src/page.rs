@@ -1,0 +1,129 @@
+//! Relay pages: `first`/`after` or `last`/`before`, within bounds.
+
+use std::{fmt::Display, str::FromStr};
+
+use async_graphql::{
+    OutputType, SimpleObject,
+    connection::{Connection, Edge},
+};
+use projector::{Direction, Error as Rows, Page, Pick, Row, Scope};
+
+use crate::{error::RequestError, scalar::OffsetText};
+
+/// The most nodes of one page.
+pub const PAGE_MAX: i32 = 1000;
+/// How many nodes a page holds where nothing is said.
+pub const PAGE_DEFAULT: i32 = 100;
+/// How many times a page without any hit looks further.
+const EMPTY_PAGES_MAX: usize = 10;
+
+/// What every page says beside its nodes.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct PageExtra {
+    /// The offset that the page reflects.
+    pub as_of: OffsetText,
+}
+
+/// A page of nodes.
+pub(crate) type Nodes<T> = Connection<String, T, PageExtra>;
+
+/// What a client asks of a list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PageArgs {
+    pub(crate) first: Option<i32>,
+    pub(crate) after: Option<String>,
+    pub(crate) last: Option<i32>,
+    pub(crate) before: Option<String>,
+}
+
+/// A list's part, in one direction.
+#[derive(Clone, Debug)]
+pub(crate) struct Window<Id> {
+    pub(crate) limit: usize,
+    pub(crate) direction: Direction,
+    pub(crate) start: Option<Id>,
+}
+
+impl PageArgs {
+    /// Checks the arguments; cursors are ids in their text form.
+    pub(crate) fn window<Id>(&self) -> Result<Window<Id>, RequestError>
+    where
+        Id: FromStr,
+        Id::Err: std::error::Error,
+    {
+        let is_forwards = match (self.first, &self.after, self.last, &self.before) {
+            (_, _, None, None) => true,
+            (None, None, _, _) => false,
+            _ => {
+                let why = "give either first and after, or last and before".to_owned();
+                return Err(RequestError::BadInput { field: "page", why });
+            }
+        };
+        let (field, asked, cursor) =
+            if is_forwards { ("first", self.first, &self.after) } else { ("last", self.last, &self.before) };
+        let limit = limit(field, asked)?;
+        let start = cursor.as_deref().map(|text| crate::input::parse("cursor", text)).transpose()?;
+        let direction = if is_forwards { Direction::Forwards } else { Direction::Backwards };
+        Ok(Window { limit, direction, start })
+    }
+}
+
+/// A number of nodes, within its bounds.
+pub(crate) fn limit(field: &'static str, asked: Option<i32>) -> Result<usize, RequestError> {
+    let asked = asked.unwrap_or(PAGE_DEFAULT);
+    let within = usize::try_from(asked).ok().filter(|_| asked <= PAGE_MAX);
+    within.ok_or(RequestError::OutOfRange { field, value: asked.into(), min: 0, max: PAGE_MAX.into() })
+}
+
+/// How complex a page is: its nodes count as often as there may be of them.
+pub(crate) fn complexity(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
+    let nodes = first.or(last).unwrap_or(PAGE_DEFAULT).clamp(0, PAGE_MAX);
+    usize::try_from(nodes).unwrap_or(0) * child + 1
+}
+
+/// A page of the rows that `wanted` lets through.
+pub(crate) fn rows<R: Row>(
+    scope: &Scope,
+    pick: &Pick<R>,
+    window: Window<R::Id>,
+    wanted: impl Fn(&R) -> bool,
+) -> Result<(Page<R>, Window<R::Id>), Rows> {
+    let read = |start: Option<R::Id>| {
+        let pick = pick.clone().direction(window.direction).limit(window.limit).after(start);
+        scope.page_where(&pick, &wanted)
+    };
+    let page = find(window.start.clone(), read)?;
+    Ok((page, window))
+}
+
+/// Reads on over pages without any hit.
+pub(crate) fn find<R: Row>(
+    mut start: Option<R::Id>,
+    read: impl Fn(Option<R::Id>) -> Result<Page<R>, Rows>,
+) -> Result<Page<R>, Rows> {
+    for _ in 1..EMPTY_PAGES_MAX {
+        let page = read(start)?;
+        if !page.rows.is_empty() || page.next.is_none() {
+            return Ok(page);
+        }
+        start = page.next;
+    }
+    read(start)
+}
+
+/// The connection of a page; `node` makes a node of a row and `cursor` names it.
+pub(crate) fn connection<R: Row, T: OutputType, C: Display>(
+    scope: &Scope,
+    (page, window): (Page<R>, Window<R::Id>),
+    cursor: impl Fn(&R) -> C,
+    node: impl Fn(R) -> T,
+) -> Nodes<T> {
+    let (has_more, has_less) = (page.next.is_some(), window.start.is_some());
+    let is_forwards = window.direction == Direction::Forwards;
+    let (has_previous, has_next) = if is_forwards { (has_less, has_more) } else { (has_more, has_less) };
+    let extra = PageExtra { as_of: scope.offset().into() };
+    let mut connection = Connection::with_additional_fields(has_previous, has_next, extra);
+    let edges = page.rows.into_iter().map(|row| Edge::new(cursor(&row).to_string(), node(row)));
+    connection.edges = if is_forwards { edges.collect() } else { edges.rev().collect() };
+    connection
+}

@@ -1,0 +1,170 @@
+//! Starting and stopping a gateway: opens the projections, follows the log, listens.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
+};
+use command_log::{Log, remote::protocol::LINK_PATH};
+use projector::{Options, Projector};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+use crate::{
+    config::Config,
+    error::Error,
+    gateway::{Gateway, Keys, Shutdown},
+    guard, health,
+    hub::{Anchor, Cursor, Hub, fold, follow},
+    http, link, schema, socket,
+};
+
+/// A gateway that serves. Dropping it stops it without waiting for anybody.
+#[derive(Debug)]
+pub struct RunningGateway {
+    local_addr: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<std::io::Result<()>>,
+    readers: Vec<JoinHandle<()>>,
+    hub: HubHandle,
+}
+
+/// The hub, without its insides in debug output.
+struct HubHandle(Arc<Hub>);
+
+impl std::fmt::Debug for HubHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Hub").field(&self.0.now().next).finish()
+    }
+}
+
+/// Starts a gateway on the present runtime.
+pub async fn serve(config: Config) -> Result<RunningGateway, Error> {
+    if !config.listen.ip().is_loopback() {
+        return Err(Error::NotLoopback { listen: config.listen });
+    }
+    let listen_failed = |source| Error::Listen { listen: config.listen, source };
+    let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
+    let local_addr = listener.local_addr().map_err(listen_failed)?;
+    let (stop, over) = watch::channel(false);
+    let (gateway, readers) = open(config, Shutdown(over.clone())).await?;
+    let hub = HubHandle(Arc::clone(&gateway.hub));
+    let app = router(gateway);
+    let server = axum::serve(listener, app).with_graceful_shutdown(Shutdown(over).over());
+    let server = tokio::spawn(server.into_future());
+    Ok(RunningGateway { local_addr, stop, server, readers, hub })
+}
+
+impl RunningGateway {
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Resolves when the gateway can read the log no further; says why.
+    pub async fn halted(&self) -> crate::Halted {
+        let mut progress = self.hub.0.progress();
+        loop {
+            if let Some(halted) = self.hub.0.halted() {
+                return halted.clone();
+            }
+            // The hub outlives this handle, so there is always a sender.
+            let _ = progress.changed().await;
+        }
+    }
+
+    /// Closes every socket, ends open requests, and waits until the projections are let go.
+    pub async fn stop(mut self) -> Result<(), Error> {
+        self.stop.send_replace(true);
+        let served = (&mut self.server).await;
+        for reader in std::mem::take(&mut self.readers) {
+            reader.abort();
+            let _ = reader.await;
+        }
+        match served {
+            Ok(served) => served.map_err(|source| Error::Serve { source }),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Drop for RunningGateway {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.server.abort();
+        self.readers.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Opens the projections and begins to follow the log.
+async fn open(config: Config, shutdown: Shutdown) -> Result<(Arc<Gateway>, Vec<JoinHandle<()>>), Error> {
+    let options = Options { cell: config.cell.clone(), retention_ms: config.retention_ms, ..Options::default() };
+    let dir = config.projections_dir.clone();
+    let opening = tokio::task::spawn_blocking(move || Projector::open(&dir, options)).await;
+    let projector = opening.expect("opening does not panic").map_err(|source| Error::Projections { source })?;
+    let anchor = projector.position().map_or_else(Anchor::default, |position| Anchor {
+        epoch: position.epoch,
+        to: Some(position.to),
+        chain: position.chain,
+    });
+    let marks = config.log.watermarks().await.map_err(|source| Error::Log { source })?;
+    if let Some(position) = projector.position().filter(|position| position.offset >= marks.high) {
+        let dir = config.projections_dir.display().to_string();
+        return Err(Error::ForeignProjections { dir, folded: position.offset, high: marks.high });
+    }
+    if anchor.next() < marks.low {
+        return Err(Error::LogTrimmed { needed: anchor.next(), low: marks.low });
+    }
+    let hub = Hub::new(Arc::clone(&config.log) as Arc<dyn Log>, anchor);
+    let views = projector.views();
+    let cursor = Cursor::resume(&hub, anchor.next(), anchor);
+    let readers = vec![
+        tokio::spawn(fold::fold(Arc::clone(&hub), cursor, projector)),
+        tokio::spawn(follow(Arc::clone(&hub), anchor.reader())),
+    ];
+    let gateway = Gateway {
+        cell: config.cell,
+        patience: config.patience,
+        hub,
+        views,
+        telemetry: config.telemetry,
+        agents: link::registry::Agents::default(),
+        metrics: crate::metrics::Metrics::default(),
+        schema: schema::build(),
+        shutdown,
+        high_at_start: marks.high,
+        keys: Keys::new(),
+    };
+    Ok((Arc::new(gateway), readers))
+}
+
+fn router(gateway: Arc<Gateway>) -> Router {
+    let guarded = Router::new()
+        .route("/graphql", post(http::graphql).get(socket::upgrade))
+        .layer(DefaultBodyLimit::max(guard::BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), guarded));
+    Router::new()
+        .route("/", get(health::index))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route(LINK_PATH, any(link::upgrade))
+        .merge(guarded)
+        .with_state(gateway)
+}
+
+/// Turns requests away that come from where they should not.
+async fn guarded(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    match guard::check_origin(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(why) => {
+            gateway.metrics.turned_away.add(1);
+            let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+            (StatusCode::FORBIDDEN, plain, format!("{why}\n")).into_response()
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Operations over one WebSocket, by the protocol `graphql-transport-ws`.
+//!
+//! One task reads, one writes, and one runs each operation. Between operations and writer lies one
+//! bounded queue that serves its senders in turn: an operation with much to say delays the others of
+//! its socket by a turn at most, and a client that does not read stops its own operations only.
+
+mod operation;
+pub mod protocol;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{
+        State,
+        ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade},
+    },
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout},
+};
+
+use self::{
+    operation::Operations,
+    protocol::{Close, FromClient, SUBPROTOCOL, ToClient},
+};
+use crate::{gateway::Gateway, guard, identity::Caller, metrics::Held};
+
+/// The largest message of a client, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = guard::BODY_BYTES_MAX;
+/// The most sockets at a time.
+pub const SOCKETS_MAX: u64 = 1024;
+/// How many messages may wait to be written on one socket.
+pub const QUEUE_MAX: usize = 16;
+/// How long a client may take to say `connection_init`.
+pub const INIT_WAIT: Duration = Duration::from_secs(3);
+/// How often a silent socket is pinged.
+pub const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// After how much silence a client is taken for gone.
+pub const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long a client may take to read the close frame.
+const CLOSE_WAIT: Duration = Duration::from_secs(5);
+
+/// Upgrades a request to a socket, if it may have one.
+pub(crate) async fn upgrade(
+    State(gateway): State<Arc<Gateway>>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let Some(held) = gateway.metrics.sockets.take(SOCKETS_MAX) else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many sockets are open; try again later\n").into_response();
+    };
+    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
+    let is_spoken = upgrade.selected_protocol().is_some();
+    let caller = Caller::of_headers(&headers);
+    upgrade.on_upgrade(move |socket| async move {
+        match caller {
+            _ if !is_spoken => refuse(socket, protocol::SUBPROTOCOL_UNKNOWN).await,
+            Ok(caller) => serve(gateway, socket, caller, held).await,
+            Err(_) => refuse(socket, protocol::BAD_PRINCIPAL).await,
+        }
+    })
+}
+
+async fn refuse(mut socket: WebSocket, close: Close) {
+    let _ = timeout(CLOSE_WAIT, socket.send(frame(close))).await;
+}
+
+/// Serves a socket to its end.
+async fn serve(gateway: Arc<Gateway>, socket: WebSocket, caller: Caller, _held: Held) {
+    let (sink, stream) = socket.split();
+    let (queue, to_write) = mpsc::channel(QUEUE_MAX);
+    let (close, closing) = oneshot::channel();
+    let mut writer = tokio::spawn(write(sink, to_write, closing));
+    let mut session = Session { operations: Operations::new(Arc::clone(&gateway), queue.clone()), queue, caller, is_acked: false };
+    let end = tokio::select! {
+        end = session.read(stream) => end,
+        () = gateway.shutdown.clone().over() => Some(protocol::GOING_AWAY),
+        _ = &mut writer => return,
+    };
+    drop(session);
+    let Some(end) = end else { return writer.abort() };
+    let _ = close.send(end);
+    if timeout(CLOSE_WAIT, &mut writer).await.is_err() {
+        writer.abort();
+    }
+}
+
+/// Writes what is queued, pings, and closes when told to: what waits in the queue then is dropped.
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut queue: mpsc::Receiver<String>,
+    mut closing: oneshot::Receiver<Close>,
+) {
+    let mut ping = tokio::time::interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+    loop {
+        let message = tokio::select! {
+            biased;
+            close = &mut closing => match close {
+                Ok(close) => frame(close),
+                Err(_) => return,
+            },
+            Some(text) = queue.recv() => Message::Text(text.into()),
+            _ = ping.tick() => Message::Ping(bytes::Bytes::new()),
+        };
+        let is_last = matches!(message, Message::Close(_));
+        if sink.send(message).await.is_err() || is_last {
+            return;
+        }
+    }
+}
+
+fn frame(close: Close) -> Message {
+    Message::Close(Some(CloseFrame { code: close.code, reason: Utf8Bytes::from_static(close.reason) }))
+}
+
+/// The reading half of a socket.
+struct Session {
+    operations: Operations,
+    queue: mpsc::Sender<String>,
+    caller: Caller,
+    is_acked: bool,
+}
+
+impl Session {
+    /// Reads until the socket is to be closed; `None`: the client is gone.
+    async fn read(&mut self, mut stream: SplitStream<WebSocket>) -> Option<Close> {
+        let init_until = Instant::now() + INIT_WAIT;
+        loop {
+            let until = if self.is_acked { Instant::now() + SILENCE_MAX } else { init_until };
+            let message = match tokio::time::timeout_at(until, stream.next()).await {
+                Err(_) if self.is_acked => return Some(protocol::SILENT),
+                Err(_) => return Some(protocol::INIT_TIMEOUT),
+                Ok(None | Some(Err(_))) => return None,
+                Ok(Some(Ok(message))) => message,
+            };
+            let taken = match message {
+                Message::Text(text) => self.take(&text).await,
+                Message::Binary(_) => Err(protocol::BINARY),
+                Message::Ping(_) | Message::Pong(_) => Ok(()),
+                Message::Close(_) => return None,
+            };
+            if let Err(close) = taken {
+                return Some(close);
+            }
+        }
+    }
+
+    async fn take(&mut self, text: &str) -> Result<(), Close> {
+        match serde_json::from_str(text).map_err(|_| protocol::MALFORMED)? {
+            FromClient::ConnectionInit { .. } if self.is_acked => Err(protocol::TOO_MANY_INITS),
+            FromClient::ConnectionInit { payload } => self.init(payload.as_ref()).await,
+            FromClient::Ping {} => self.send(&ToClient::Pong {}).await,
+            FromClient::Pong {} => Ok(()),
+            FromClient::Subscribe { .. } if !self.is_acked => Err(protocol::UNAUTHORIZED),
+            FromClient::Subscribe { id, .. } if id.is_empty() => Err(protocol::MALFORMED),
+            FromClient::Subscribe { id, payload } => self.operations.start(id, *payload, &self.caller).await,
+            FromClient::Complete { id } => {
+                self.operations.stop(&id);
+                Ok(())
+            }
+        }
+    }
+
+    async fn init(&mut self, payload: Option<&serde_json::Value>) -> Result<(), Close> {
+        if let Some(caller) = Caller::of_payload(payload).map_err(|_| protocol::BAD_PRINCIPAL)? {
+            self.caller = caller;
+        }
+        self.is_acked = true;
+        self.send(&ToClient::ConnectionAck {}).await
+    }
+
+    async fn send(&self, message: &ToClient<'_>) -> Result<(), Close> {
+        // Where the writer is gone, the socket is: reading ends by itself.
+        let _ = self.queue.send(message.to_text()).await;
+        Ok(())
+    }
+}

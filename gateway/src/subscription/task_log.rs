@@ -1,0 +1,157 @@
+//! The output of a task, read through its agent's link.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, Result, SimpleObject, Subscription};
+use bytes::Bytes;
+use command_log::remote::protocol::{LOG_CHUNK_BYTES_MAX, ReadFrom, Stream as OutputStream};
+use futures_util::{Stream, stream};
+use log_schema::{AgentId, Incarnation, TaskId};
+use projector::row::TaskRow;
+
+use crate::{
+    context::gateway,
+    error::{RequestError, graphql},
+    gateway::Gateway,
+    input::parse,
+    link::registry::{Chunk, ReadRequest},
+    scalar::{BytesText, CountText},
+};
+
+/// How long an agent waits for output that is not there yet, in milliseconds.
+pub const WAIT_MS: u32 = 5_000;
+/// How much of the end is shown where nothing is said, in lines.
+pub const TAIL_LINES: u32 = 10;
+
+/// An output stream of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(name = "OutputStream", remote = "OutputStream")]
+pub enum OutputStreamKind {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// A piece of a task's output.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct LogPiece {
+    /// Where it starts, counted from the task's first byte. It is behind the end of the piece before
+    /// where rotation has dropped what was between.
+    pub offset: BytesText,
+    /// Where the next piece starts: give it as `fromByte` to read on later.
+    pub next_offset: BytesText,
+    /// The output; what is no UTF-8 is shown as `U+FFFD`.
+    pub text: String,
+    /// Which start of the task it is of.
+    pub incarnation: CountText,
+    /// The task has ended, and this was the last of its output.
+    pub end: bool,
+}
+
+/// See [`super::Subscription`].
+#[derive(Default)]
+pub struct TaskLogSubscription;
+
+#[Subscription]
+impl TaskLogSubscription {
+    /// The output of a task's newest run, or of the one that `incarnation` names: from `fromByte` on,
+    /// or the last `tailLines` lines. With `follow`, more as it comes, until the run has ended.
+    #[allow(clippy::too_many_arguments, reason = "the arguments of a tail")]
+    async fn task_log(
+        &self,
+        ctx: &Context<'_>,
+        task: String,
+        #[graphql(default_with = "OutputStreamKind::Stdout")] stream: OutputStreamKind,
+        incarnation: Option<CountText>,
+        from_byte: Option<BytesText>,
+        tail_lines: Option<u32>,
+        #[graphql(default)] follow: bool,
+    ) -> Result<impl Stream<Item = Result<LogPiece>> + use<>> {
+        let task = parse("task", &task).map_err(graphql)?;
+        let from = match from_byte {
+            Some(BytesText(byte)) => ReadFrom::Byte(byte),
+            None => ReadFrom::LastLines(tail_lines.unwrap_or(TAIL_LINES)),
+        };
+        let gateway = gateway(ctx);
+        let (agent, incarnation) = find(gateway, &task, incarnation.map(|incarnation| Incarnation(incarnation.0))).map_err(graphql)?;
+        let gateway = Arc::clone(gateway);
+        let tail = Tail { gateway, agent, task, incarnation, stream: stream.into(), from, follow };
+        Ok(stream::unfold(Some(tail), |tail| async move {
+            let mut tail = tail?;
+            match tail.next().await {
+                Ok(Some((piece, is_last))) => Some((Ok(piece), (!is_last).then_some(tail))),
+                Ok(None) => None,
+                Err(error) => Some((Err(graphql(error)), None)),
+            }
+        }))
+    }
+}
+
+/// The agent and the run whose output is meant.
+fn find(
+    gateway: &Gateway,
+    task: &TaskId,
+    incarnation: Option<Incarnation>,
+) -> std::result::Result<(AgentId, Incarnation), RequestError> {
+    let missing = |what| RequestError::NotFound { what, id: task.to_string() };
+    let row = gateway.views.as_of(None)?.get::<TaskRow>(task)?.ok_or_else(|| missing("task"))?;
+    let is_meant = |run: &&projector::row::Run| incarnation.is_none_or(|wanted| run.incarnation == wanted);
+    let run = row.run.iter().chain(row.runs_before.iter().rev()).find(is_meant);
+    run.map(|run| (run.agent.clone(), run.incarnation)).ok_or_else(|| missing("such run of task"))
+}
+
+/// A place in an output.
+struct Tail {
+    gateway: Arc<Gateway>,
+    agent: AgentId,
+    task: TaskId,
+    incarnation: Incarnation,
+    stream: OutputStream,
+    from: ReadFrom,
+    follow: bool,
+}
+
+impl Tail {
+    /// The next piece, and whether it is the last; `None`: there is no more.
+    async fn next(&mut self) -> std::result::Result<Option<(LogPiece, bool)>, RequestError> {
+        loop {
+            let chunk = self.read().await?;
+            let is_over = chunk.end || !self.follow;
+            let whole = if chunk.end { chunk.bytes.len() } else { whole_characters(&chunk.bytes) };
+            let next = chunk.offset + whole as u64;
+            self.from = ReadFrom::Byte(if whole == 0 { chunk.next_offset.max(chunk.offset) } else { next });
+            if whole > 0 || chunk.end {
+                let text = String::from_utf8_lossy(&chunk.bytes[..whole]).into_owned();
+                let (offset, next_offset) = (BytesText(chunk.offset), BytesText(next));
+                let incarnation = CountText(self.incarnation.0);
+                return Ok(Some((LogPiece { offset, next_offset, text, incarnation, end: chunk.end }, chunk.end)));
+            }
+            if is_over {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn read(&self) -> std::result::Result<Chunk, RequestError> {
+        let wait_ms = if self.follow { WAIT_MS } else { 0 };
+        let request = ReadRequest {
+            task: self.task.clone(),
+            incarnation: Some(self.incarnation),
+            stream: self.stream,
+            from: self.from,
+            bytes_max: LOG_CHUNK_BYTES_MAX,
+            wait_ms,
+        };
+        self.gateway.agents.read_log(&self.agent, request).await
+    }
+}
+
+/// How many bytes end with a whole character: one that is cut in two waits for its rest.
+fn whole_characters(bytes: &Bytes) -> usize {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => bytes.len(),
+        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => error.valid_up_to(),
+        Err(_) => bytes.len(),
+    }
+}

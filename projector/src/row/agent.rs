@@ -1,0 +1,145 @@
+//! Agents: what each machine has, what is held and offered of it, and whether it is there.
+
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
+use log_schema::{
+    AgentId, Resources,
+    event::{AgentAdmittedV1, AgentChangedV1},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Moment, Row, View};
+use crate::{
+    fold::{Fault, Now, Table},
+    ledger,
+};
+
+/// The name of this projection.
+pub const NAME: &str = "agents";
+/// Its version; see [`super::VERSIONS`].
+pub const VERSION: u32 = 1;
+
+/// One machine. A machine that is admitted again under the same id begins a new row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentRow {
+    /// Which agent.
+    pub id: AgentId,
+    /// Its number in order of admission.
+    pub number: u32,
+    /// Whether it is there.
+    pub state: AgentState,
+    /// All that it has.
+    pub capacity: Resources,
+    /// What constraints are compared with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<CompactString, CompactString>,
+    /// What its tasks hold, ports by number included.
+    pub used: Resources,
+    /// What stands offered to frameworks.
+    pub offered: Resources,
+    /// How many tasks hold resources here.
+    pub tasks: u32,
+    /// How many offers of it stand.
+    pub offers: u32,
+    /// When it was admitted.
+    pub admitted: Moment,
+    /// Since when it is in its state.
+    pub since: Moment,
+}
+
+/// Whether an agent is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// It takes tasks.
+    Up,
+    /// It is silent and may come back to its tasks.
+    Unreachable,
+    /// It is being removed; its tasks become lost.
+    Leaving,
+    /// It is gone.
+    Removed,
+}
+
+impl Row for AgentRow {
+    type Id = AgentId;
+    const VIEW: View = View::Agents;
+
+    fn id(&self) -> AgentId {
+        self.id.clone()
+    }
+
+    fn write_key(id: &AgentId, key: &mut Vec<u8>) {
+        key.extend_from_slice(id.as_str().as_bytes());
+    }
+
+    fn is_live(&self) -> bool {
+        self.state != AgentState::Removed
+    }
+}
+
+impl AgentRow {
+    /// What is neither held nor offered; nothing where a shrunken capacity is below its use.
+    pub fn free(&self) -> Resources {
+        let left = self.capacity.checked_sub(&self.used);
+        left.and_then(|left| left.checked_sub(&self.offered)).unwrap_or_default()
+    }
+}
+
+type Agents = Table<AgentRow>;
+
+pub(crate) fn admitted(agents: &mut Agents, now: &Now, event: &AgentAdmittedV1) -> Result<(), Fault> {
+    let AgentAdmittedV1 { agent, number, capacity, attributes } = event.clone();
+    agents.put(AgentRow {
+        id: agent,
+        number,
+        state: AgentState::Up,
+        capacity,
+        attributes,
+        used: Resources::default(),
+        offered: Resources::default(),
+        tasks: 0,
+        offers: 0,
+        admitted: now.moment,
+        since: now.moment,
+    })
+}
+
+/// Takes the new capacity and returns the old one.
+pub(crate) fn changed(agents: &mut Agents, event: &AgentChangedV1) -> Result<Resources, Fault> {
+    let row = agents.must(&event.agent)?;
+    row.attributes.clone_from(&event.attributes);
+    Ok(std::mem::replace(&mut row.capacity, event.capacity.clone()))
+}
+
+/// Takes the new state and returns the old one.
+pub(crate) fn moved(agents: &mut Agents, now: &Now, agent: &AgentId, to: AgentState) -> Result<AgentState, Fault> {
+    let row = agents.must(agent)?;
+    row.since = now.moment;
+    Ok(std::mem::replace(&mut row.state, to))
+}
+
+pub(crate) fn task_taken(agents: &mut Agents, agent: &AgentId, resources: &Resources) -> Result<(), Fault> {
+    let row = agents.must(agent)?;
+    row.tasks += 1;
+    ledger::add(&mut row.used, resources)
+}
+
+pub(crate) fn task_freed(agents: &mut Agents, agent: &AgentId, resources: &Resources) -> Result<(), Fault> {
+    let row = agents.must(agent)?;
+    row.tasks = ledger::less(row.tasks, 1, "tasks of an agent")?;
+    ledger::sub(&mut row.used, resources)
+}
+
+pub(crate) fn offer_made(agents: &mut Agents, agent: &AgentId, resources: &Resources) -> Result<(), Fault> {
+    let row = agents.must(agent)?;
+    row.offers += 1;
+    ledger::add(&mut row.offered, resources)
+}
+
+pub(crate) fn offer_ended(agents: &mut Agents, agent: &AgentId, resources: &Resources) -> Result<(), Fault> {
+    let row = agents.must(agent)?;
+    row.offers = ledger::less(row.offers, 1, "offers of an agent")?;
+    ledger::sub(&mut row.offered, resources)
+}

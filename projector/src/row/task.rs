@@ -1,0 +1,424 @@
+//! Tasks: where each stands, its current run and the ones before.
+//!
+//! A task has a row from the first event that names it: the tasks of a job that were never placed
+//! are only counted, in their job's row.
+
+use log_schema::{
+    AgentId, FrameworkId, Incarnation, JobId, Resources, TaskId, TaskOwner, TaskState,
+    event::{TaskKillRequestedV1, TaskPlacedV1, TaskRestartScheduledV1, TaskStatusChangedV1},
+    job::RunSpecV1,
+    task::EndV1,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Moment, Row, View};
+use crate::{
+    Contradiction,
+    fold::{Fault, Now, Table},
+    ledger,
+};
+
+/// The name of this projection.
+pub const NAME: &str = "tasks";
+/// Its version; see [`super::VERSIONS`].
+pub const VERSION: u32 = 1;
+
+/// How many earlier runs a task's row keeps; the oldest goes first.
+pub const RUNS_KEPT_MAX: usize = 8;
+
+/// One task of a job or of a framework. A framework that uses a name again begins a new row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRow {
+    /// Which task.
+    pub id: TaskId,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Since when it stands there.
+    pub since: Moment,
+    /// The newest run, ended or not; none for a task that was withdrawn before its first start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+    /// The runs before, the newest last, at most [`RUNS_KEPT_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs_before: Vec<Run>,
+    /// How many restarts its policy has counted.
+    #[serde(default, skip_serializing_if = "ledger::is_zero")]
+    pub restarts: u32,
+    /// How long it waits for its next start, counted from the first tick after `since`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_delay_ms: Option<u64>,
+    /// When the agent was asked to end the newest run, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill_requested: Option<Moment>,
+    /// Whether somebody ended this very task, so that it is not started again.
+    #[serde(default, skip_serializing_if = "ledger::is_false")]
+    pub doomed: bool,
+    /// Whether it left the allocator's state. Of a job's tasks the job's row tells.
+    #[serde(default, skip_serializing_if = "ledger::is_false")]
+    pub forgotten: bool,
+}
+
+/// One start of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Which start, numbered over the whole cell.
+    pub incarnation: Incarnation,
+    /// Where.
+    pub agent: AgentId,
+    /// What it holds or held there, ports by number included.
+    pub resources: Resources,
+    /// Where it stands.
+    pub state: TaskState,
+    /// When it was placed.
+    pub placed: Moment,
+    /// When it was first known to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Moment>,
+    /// When it was known to have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Moment>,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<EndV1>,
+}
+
+/// What a framework's task runs. A job's task runs what its job says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRunRow {
+    /// Which task.
+    pub task: TaskId,
+    /// What it runs.
+    pub run: RunSpecV1,
+}
+
+macro_rules! phases {
+    ($($(#[$doc:meta])* $name:ident, $field:ident;)*) => {
+        /// Where a task stands, between its runs as well.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Phase { $($(#[$doc])* $name,)* }
+
+        /// Numbers of tasks by phase.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct TaskCounts {
+            $($(#[$doc])* #[serde(default, skip_serializing_if = "ledger::is_zero")] pub $field: u32,)*
+        }
+
+        impl Phase {
+            /// Every phase.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name in rows and in the API.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($field),)* }
+            }
+        }
+
+        impl TaskCounts {
+            /// How many tasks are in this phase.
+            pub fn of(&self, phase: Phase) -> u32 {
+                match phase { $(Phase::$name => self.$field,)* }
+            }
+
+            fn of_mut(&mut self, phase: Phase) -> &mut u32 {
+                match phase { $(Phase::$name => &mut self.$field,)* }
+            }
+        }
+    };
+}
+
+phases! {
+    /// It is to be placed.
+    Waiting, waiting;
+    /// The allocator chose an agent, which has not answered yet.
+    Placed, placed;
+    /// The agent is preparing it.
+    Starting, starting;
+    /// The process runs.
+    Running, running;
+    /// It ended and waits for its next start.
+    Restarting, restarting;
+    /// It ended by itself with exit code 0.
+    Finished, finished;
+    /// It ended with another code or by a signal, or could not start.
+    Failed, failed;
+    /// It ended because the cell asked for it.
+    Killed, killed;
+    /// Its agent went away.
+    Lost, lost;
+    /// It was not to be started (again) while it held nothing.
+    Withdrawn, withdrawn;
+}
+
+impl From<TaskState> for Phase {
+    fn from(state: TaskState) -> Self {
+        match state {
+            TaskState::Placed => Self::Placed,
+            TaskState::Starting => Self::Starting,
+            TaskState::Running => Self::Running,
+            TaskState::Finished => Self::Finished,
+            TaskState::Failed => Self::Failed,
+            TaskState::Killed => Self::Killed,
+            TaskState::Lost => Self::Lost,
+        }
+    }
+}
+
+impl Phase {
+    /// Whether it holds resources of an agent.
+    pub fn is_active(self) -> bool {
+        match self {
+            Self::Placed | Self::Starting | Self::Running => true,
+            Self::Waiting
+            | Self::Restarting
+            | Self::Finished
+            | Self::Failed
+            | Self::Killed
+            | Self::Lost
+            | Self::Withdrawn => false,
+        }
+    }
+
+    /// Whether more is to come by itself.
+    pub fn is_live(self) -> bool {
+        self.is_active() || matches!(self, Self::Waiting | Self::Restarting)
+    }
+}
+
+impl TaskCounts {
+    /// All tasks.
+    pub fn total(&self) -> u32 {
+        Phase::ALL.iter().map(|phase| self.of(*phase)).sum()
+    }
+
+    /// The tasks that hold resources.
+    pub fn active(&self) -> u32 {
+        self.placed + self.starting + self.running
+    }
+
+    pub(crate) fn give(&mut self, phase: Phase, count: u32) {
+        *self.of_mut(phase) += count;
+    }
+
+    pub(crate) fn take(&mut self, phase: Phase, count: u32) -> Result<(), Fault> {
+        let field = self.of_mut(phase);
+        *field = ledger::less(*field, count, "tasks in a phase")?;
+        Ok(())
+    }
+}
+
+impl Row for TaskRow {
+    type Id = TaskId;
+    const VIEW: View = View::Tasks;
+
+    fn id(&self) -> TaskId {
+        self.id.clone()
+    }
+
+    fn write_key(id: &TaskId, key: &mut Vec<u8>) {
+        match id.owner() {
+            TaskOwner::Job { job, index } => {
+                write_job_prefix(job, key);
+                key.extend_from_slice(&index.to_be_bytes());
+            }
+            TaskOwner::Framework { framework, name } => {
+                write_framework_prefix(framework, key);
+                key.extend_from_slice(name.as_bytes());
+            }
+        }
+    }
+
+    fn index(&self) -> Option<Vec<u8>> {
+        let run = self.run.as_ref().filter(|run| !run.state.is_terminal())?;
+        let mut key = vec![View::TasksByAgent as u8];
+        key.extend_from_slice(run.agent.as_str().as_bytes());
+        key.push(0);
+        Self::write_key(&self.id, &mut key);
+        Some(key)
+    }
+
+    fn is_live(&self) -> bool {
+        self.phase.is_live()
+    }
+}
+
+impl Row for TaskRunRow {
+    type Id = TaskId;
+    const VIEW: View = View::TaskRuns;
+
+    fn id(&self) -> TaskId {
+        self.task.clone()
+    }
+
+    fn write_key(id: &TaskId, key: &mut Vec<u8>) {
+        TaskRow::write_key(id, key);
+    }
+
+    fn is_live(&self) -> bool {
+        false
+    }
+}
+
+/// What the keys of a job's tasks begin with. Jobs come before frameworks in a listing.
+pub(crate) fn write_job_prefix(job: &str, key: &mut Vec<u8>) {
+    key.push(b'j');
+    key.extend_from_slice(job.as_bytes());
+    key.push(0);
+}
+
+/// What the keys of a framework's tasks begin with.
+pub(crate) fn write_framework_prefix(framework: &str, key: &mut Vec<u8>) {
+    key.push(b'x');
+    key.extend_from_slice(framework.as_bytes());
+    key.push(0);
+}
+
+impl TaskRow {
+    /// The job whose task it is, if it is a job's.
+    pub fn job(&self) -> Option<JobId> {
+        match self.id.owner() {
+            TaskOwner::Job { job, .. } => Some(JobId::new(job).expect("part of a task id")),
+            TaskOwner::Framework { .. } => None,
+        }
+    }
+
+    /// The framework whose task it is, if it is a framework's.
+    pub fn framework(&self) -> Option<FrameworkId> {
+        match self.id.owner() {
+            TaskOwner::Job { .. } => None,
+            TaskOwner::Framework { framework, .. } => Some(FrameworkId::new(framework).expect("part of a task id")),
+        }
+    }
+
+    fn new(id: TaskId, phase: Phase, since: Moment) -> Self {
+        Self {
+            id,
+            phase,
+            since,
+            run: None,
+            runs_before: Vec::new(),
+            restarts: 0,
+            restart_delay_ms: None,
+            kill_requested: None,
+            doomed: false,
+            forgotten: false,
+        }
+    }
+
+    pub(crate) fn step(&mut self, now: &Now, to: Phase) -> Phase {
+        self.since = now.moment;
+        std::mem::replace(&mut self.phase, to)
+    }
+
+    fn current(&mut self, incarnation: Incarnation) -> Result<&mut Run, Fault> {
+        let found = self.run.as_ref().map_or(0, |run| run.incarnation.0);
+        if found != incarnation.0 {
+            let task = self.id.to_string();
+            return Err(Contradiction::Incarnation { task, current: found, found: incarnation.0 }.into());
+        }
+        Ok(self.run.as_mut().expect("it has an incarnation"))
+    }
+}
+
+type Tasks = Table<TaskRow>;
+
+/// Begins a run. Returns the phase before, if the task had a row.
+pub(crate) fn placed(tasks: &mut Tasks, now: &Now, event: &TaskPlacedV1) -> Result<Option<Phase>, Fault> {
+    let run = Run {
+        incarnation: event.incarnation,
+        agent: event.agent.clone(),
+        resources: event.resources.clone(),
+        state: TaskState::Placed,
+        placed: now.moment,
+        started: None,
+        ended: None,
+        end: None,
+    };
+    let is_job_task = matches!(event.task.owner(), TaskOwner::Job { .. });
+    let Some(row) = tasks.find_mut(&event.task)? else {
+        let row = TaskRow { run: Some(run), ..TaskRow::new(event.task.clone(), Phase::Placed, now.moment) };
+        tasks.put(row)?;
+        return Ok(None);
+    };
+    let before = row.step(now, Phase::Placed);
+    if is_job_task {
+        row.runs_before.extend(row.run.replace(run));
+        let surplus = row.runs_before.len().saturating_sub(RUNS_KEPT_MAX);
+        row.runs_before.drain(..surplus);
+        row.kill_requested = None;
+        row.restart_delay_ms = None;
+    } else {
+        *row = TaskRow { run: Some(run), ..TaskRow::new(event.task.clone(), Phase::Placed, now.moment) };
+    }
+    Ok(Some(before))
+}
+
+/// Steps a run. Returns the phase before, and what was freed if the run ended.
+pub(crate) fn status_changed(
+    tasks: &mut Tasks,
+    now: &Now,
+    event: &TaskStatusChangedV1,
+) -> Result<(Phase, Option<Resources>), Fault> {
+    let row = tasks.must(&event.task)?;
+    let run = row.current(event.incarnation)?;
+    run.state = event.state;
+    if event.state == TaskState::Running {
+        run.started = Some(now.moment);
+    }
+    let freed = event.state.is_terminal().then(|| run.resources.clone());
+    if freed.is_some() {
+        run.ended = Some(now.moment);
+        run.end.clone_from(&event.end);
+    }
+    Ok((row.step(now, event.state.into()), freed))
+}
+
+pub(crate) fn kill_requested(
+    tasks: &mut Tasks,
+    now: &Now,
+    event: &TaskKillRequestedV1,
+    dooms: bool,
+) -> Result<(), Fault> {
+    let row = tasks.must(&event.task)?;
+    row.current(event.incarnation)?;
+    row.kill_requested = Some(now.moment);
+    row.doomed |= dooms;
+    Ok(())
+}
+
+/// Waits for the next start, or for a place where there is no delay. Returns the phases before and after.
+pub(crate) fn restart_scheduled(
+    tasks: &mut Tasks,
+    now: &Now,
+    event: &TaskRestartScheduledV1,
+) -> Result<(Phase, Phase), Fault> {
+    let row = tasks.must(&event.task)?;
+    row.restarts = event.restarts;
+    row.restart_delay_ms = (event.delay_ms > 0).then_some(event.delay_ms);
+    let to = if event.delay_ms > 0 { Phase::Restarting } else { Phase::Waiting };
+    Ok((row.step(now, to), to))
+}
+
+/// Returns the phase before.
+pub(crate) fn restart_due(tasks: &mut Tasks, now: &Now, task: &TaskId) -> Result<Phase, Fault> {
+    let row = tasks.must(task)?;
+    row.restart_delay_ms = None;
+    Ok(row.step(now, Phase::Waiting))
+}
+
+/// Returns the phase before, if the task had a row.
+pub(crate) fn withdrawn(tasks: &mut Tasks, now: &Now, task: &TaskId, dooms: bool) -> Result<Option<Phase>, Fault> {
+    let Some(row) = tasks.find_mut(task)? else {
+        let row = TaskRow { doomed: dooms, ..TaskRow::new(task.clone(), Phase::Withdrawn, now.moment) };
+        tasks.put(row)?;
+        return Ok(None);
+    };
+    row.restart_delay_ms = None;
+    row.doomed = dooms;
+    Ok(Some(row.step(now, Phase::Withdrawn)))
+}
+
+pub(crate) fn forgotten(tasks: &mut Tasks, task: &TaskId) -> Result<(), Fault> {
+    tasks.must(task)?.forgotten = true;
+    Ok(())
+}

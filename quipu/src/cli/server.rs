@@ -1,0 +1,145 @@
+//! The arguments of the commands that run parts of a cell on this machine.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Subcommand};
+use log_schema::{AgentId, Offset};
+
+use super::parse::{self, AgentsToAdd, AtArg, JobFactor, LogSource};
+use crate::client::address;
+
+/// `quipu up`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quipu up                                        keep the cell in the usual directory
+  quipu up --dir ./cell --listen 127.0.0.1:8080   keep it here, and listen there
+  quipu up --agent-resources 'cpu=2 mem=4Gi'      offer less than the whole machine
+  quipu up --no-agent                             agents come from elsewhere")]
+pub(crate) struct Up {
+    /// Where the cell is kept [default: $XDG_STATE_HOME/quipu or ~/.local/state/quipu].
+    #[arg(long, value_name = "DIR", env = "QUIPU_DIR", hide_env = false)]
+    #[arg(default_value_os_t = address::dir_default(), hide_default_value = true)]
+    pub(crate) dir: PathBuf,
+    /// Where the gateway listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070")]
+    pub(crate) listen: SocketAddr,
+    /// Start no agent on this machine.
+    #[arg(long)]
+    pub(crate) no_agent: bool,
+    /// The name of the agent [default: the name of this machine].
+    #[arg(long, value_name = "AGENT", value_parser = parse::agent, conflicts_with = "no_agent")]
+    pub(crate) agent_id: Option<String>,
+    /// What the agent offers, as in 'cpu=2 mem=4Gi ports=31000-32000' [default: the whole machine].
+    #[arg(long, value_name = "RESOURCES", value_parser = parse::resources_text, conflicts_with = "no_agent")]
+    pub(crate) agent_resources: Option<String>,
+    /// After how many milliseconds of silence an agent counts as unreachable; 0: never.
+    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    pub(crate) agent_silent_ms: u64,
+}
+
+/// `quipu down`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quipu down                stop the cell; its tasks run on and are found again by the next `quipu up`
+  quipu down --kill-tasks   stop the cell and everything that it runs")]
+pub(crate) struct Down {
+    /// Where the cell is kept [default: $XDG_STATE_HOME/quipu or ~/.local/state/quipu].
+    #[arg(long, value_name = "DIR", env = "QUIPU_DIR")]
+    #[arg(default_value_os_t = address::dir_default(), hide_default_value = true)]
+    pub(crate) dir: PathBuf,
+    /// End the tasks of this machine as well.
+    #[arg(long)]
+    pub(crate) kill_tasks: bool,
+}
+
+/// `quipu agent`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quipu agent --id a1 --dir ./a1
+  quipu agent --id a2 --dir ./a2 --gateway http://127.0.0.1:8080 --resources 'cpu=8 mem=32Gi' --attribute zone=north")]
+pub(crate) struct Agent {
+    /// The name of the agent, which it keeps over restarts [default: the name of this machine].
+    #[arg(long, value_name = "AGENT", value_parser = parse::agent)]
+    pub(crate) id: Option<String>,
+    /// The gateway through which it reads and writes the log.
+    #[arg(long, value_name = "URL", env = "QUIPU_GATEWAY", default_value = address::URL_DEFAULT)]
+    pub(crate) gateway: String,
+    /// Where it keeps sandboxes and what it must not forget.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// What it offers, as in 'cpu=2 mem=4Gi ports=31000-32000' [default: the whole machine].
+    #[arg(long, value_name = "RESOURCES", value_parser = parse::resources_text)]
+    pub(crate) resources: Option<String>,
+    /// What constraints are compared with, as in zone=north; may be given several times.
+    #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = parse::pair_text)]
+    pub(crate) attributes: Vec<String>,
+}
+
+/// `quipu audit`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quipu audit verify                          the cell in the usual directory
+  quipu audit verify ./cell                   the cell in this directory
+  quipu audit verify http://127.0.0.1:7070    a cell that runs elsewhere")]
+pub(crate) struct Audit {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) action: AuditAction,
+}
+
+/// What an audit does.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum AuditAction {
+    /// Decide every command of the log again, and compare with what was decided.
+    Verify(Verify),
+}
+
+/// `quipu audit verify`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Verify {
+    /// A cell's directory, or the address of a running gateway.
+    #[arg(value_name = "DIR|URL", default_value_t = LogSource::usual(), hide_default_value = true)]
+    pub(crate) log: LogSource,
+    /// Stop after this offset.
+    #[arg(long, value_name = "OFFSET", value_parser = parse::offset)]
+    pub(crate) to: Option<Offset>,
+}
+
+/// `quipu whatif`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quipu whatif ./cell --set policy=spread
+  quipu whatif ./cell --at 12000 --add-agents '20x{cpu=8,mem=32Gi}'
+  quipu whatif ./cell --drop-agent a7 --scale web=2.0")]
+pub(crate) struct Whatif {
+    /// A cell's directory, or the address of a running gateway.
+    #[arg(value_name = "DIR|URL", default_value_t = LogSource::usual(), hide_default_value = true)]
+    pub(crate) log: LogSource,
+    /// Where history forks: an offset, a time such as 2026-07-29T10:15:00Z, or how long ago, as in 5m.
+    #[arg(long, value_name = "OFFSET|TIME")]
+    pub(crate) at: Option<AtArg>,
+    /// Another parameter, as in policy=spread; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse::pair)]
+    pub(crate) set: Vec<(String, String)>,
+    /// More agents, as in '20x{cpu=8,mem=32Gi}'; may be given several times.
+    #[arg(long, value_name = "COUNTx{RESOURCES}")]
+    pub(crate) add_agents: Vec<AgentsToAdd>,
+    /// An agent to do without; may be given several times.
+    #[arg(long, value_name = "AGENT")]
+    pub(crate) drop_agent: Vec<AgentId>,
+    /// More or fewer tasks of a job, as in web=2.0; may be given several times.
+    #[arg(long, value_name = "JOB=FACTOR")]
+    pub(crate) scale: Vec<JobFactor>,
+}
+
+/// `quipu supervise`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Supervise {
+    /// The sandbox of the task.
+    pub(crate) sandbox: PathBuf,
+}

@@ -1,0 +1,117 @@
+//! The client of a gateway: where it is, questions and commands over HTTP, streams over a WebSocket.
+//!
+//! Knows the protocol and its failures; knows nothing of commands or of how answers are shown.
+
+pub(crate) mod address;
+pub(crate) mod graphql;
+pub(crate) mod socket;
+
+pub(crate) use address::Address;
+pub(crate) use graphql::{Answer, Client, Page};
+
+use crate::exit::Code;
+
+/// The gateway did not do what was asked of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are what the message names")]
+pub(crate) enum Error {
+    /// The address is not one.
+    #[error("{url:?} is not the address of a gateway: {why}")]
+    BadAddress { url: String, why: &'static str },
+    /// A directory without a running cell.
+    #[error("no cell runs in {dir}")]
+    NoCell { dir: String },
+    /// Nobody listens there.
+    #[error("no gateway answers at {url} ({cause})")]
+    Unreachable { url: String, origin: String, cause: String },
+    /// Somebody listens there who is no gateway.
+    #[error("{url} does not answer like a gateway: {what}")]
+    NotAGateway { url: String, what: String },
+    /// The gateway went away in the middle.
+    #[error("the gateway at {url} went away, and did not come back within {waited}")]
+    Away { url: String, waited: String },
+    /// A command was sent, and nobody knows what became of it.
+    #[error("it is unknown whether the command took effect: {why}")]
+    OutcomeUnknown { why: String, key: String },
+    /// The request has no answer.
+    #[error("{message}")]
+    Request { code: Option<String>, message: String },
+    /// The cell said no.
+    #[error("refused by the cell: {message} ({code}, number {number})")]
+    Refused { number: u64, code: String, message: String },
+}
+
+impl Error {
+    /// How the program ends.
+    pub(crate) fn exit_code(&self) -> Code {
+        match self {
+            Self::BadAddress { .. } => Code::Usage,
+            Self::NoCell { .. } | Self::Unreachable { .. } | Self::NotAGateway { .. } | Self::Away { .. } => {
+                Code::Unreachable
+            }
+            Self::OutcomeUnknown { .. } => Code::Unknown,
+            Self::Refused { .. } => Code::Refused,
+            Self::Request { code, .. } => match code.as_deref() {
+                Some("BAD_INPUT" | "OUT_OF_RANGE") => Code::Usage,
+                Some("UNKNOWN" | "AHEAD") => Code::Unknown,
+                _ => Code::Failed,
+            },
+        }
+    }
+
+    /// What a person can do.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::BadAddress { .. } => Some("an address looks like http://127.0.0.1:7070".into()),
+            Self::NoCell { dir } => Some(format!("start it with `quipu up --dir {dir}`")),
+            Self::Unreachable { origin, .. } => {
+                Some(format!("start a cell with `quipu up`, or name another gateway with --gateway ({origin})"))
+            }
+            Self::NotAGateway { .. } => Some("name the gateway with --gateway or QUIPU_GATEWAY".into()),
+            Self::Away { .. } => Some("what runs in the cell goes on; ask again when a gateway is back".into()),
+            Self::OutcomeUnknown { key, .. } => {
+                Some(format!("repeat it with `--key {key}`: it will then have its effect once, not twice"))
+            }
+            Self::Request { code, .. } => of_request(code.as_deref()).map(Into::into),
+            Self::Refused { code, .. } => of_refusal(code).map(Into::into),
+        }
+    }
+
+    /// Whether the same request may do later.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Away { .. } => true,
+            Self::Request { code, .. } => {
+                matches!(code.as_deref(), Some("UNKNOWN" | "AHEAD" | "LOG" | "AGENT_UNAVAILABLE"))
+            }
+            Self::BadAddress { .. }
+            | Self::NoCell { .. }
+            | Self::NotAGateway { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+}
+
+fn of_request(code: Option<&str>) -> Option<&'static str> {
+    match code? {
+        "AHEAD" => Some("that offset is not decided yet; `quipu cell` tells how far the log is"),
+        "TRIMMED" => Some("history is kept for a limited time; `quipu cell` tells from which offset on"),
+        "HALTED" => Some("the gateway stopped reading the log; its own output says why, and a person must look"),
+        "AGENT_UNAVAILABLE" => Some("output is kept by the agent; `quipu agents` tells whether it is connected"),
+        "NOT_APPENDED" => Some("the command is not in the log and had no effect"),
+        _ => None,
+    }
+}
+
+fn of_refusal(code: &str) -> Option<&'static str> {
+    match code {
+        "JobExists" => Some("choose another name; a job that has ended keeps its name for some time"),
+        "JobUnknown" | "JobEnded" => Some("`quipu jobs` lists the jobs"),
+        "TaskUnknown" | "TaskEnded" => Some("`quipu ps --all` lists the tasks"),
+        "AgentUnknown" => Some("`quipu agents` lists the agents"),
+        "FrameworkUnknown" => Some("`quipu frameworks` lists the frameworks"),
+        "KeyReused" => Some("use another key, or none: one is then picked"),
+        _ => None,
+    }
+}

@@ -1,0 +1,161 @@
+//! The client's commands: one file each, with its arguments, its GraphQL documents and its answer.
+//!
+//! None of them opens a log or a database: all they know they were told by a gateway.
+
+pub(crate) mod agents;
+pub(crate) mod cell;
+pub(crate) mod completions;
+pub(crate) mod events;
+pub(crate) mod follow;
+pub(crate) mod frameworks;
+pub(crate) mod job;
+pub(crate) mod jobs;
+pub(crate) mod kill;
+pub(crate) mod logs;
+pub(crate) mod offers;
+pub(crate) mod parameters;
+pub(crate) mod ps;
+pub(crate) mod refusals;
+pub(crate) mod remove_agent;
+pub(crate) mod role;
+pub(crate) mod roles;
+pub(crate) mod run;
+pub(crate) mod scale;
+pub(crate) mod stop;
+pub(crate) mod submit;
+pub(crate) mod why;
+
+use clap::Args;
+use log_schema::{Key, Principal};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{Global, parse::AtArg},
+    client::{Address, Client, Error},
+    exit::Failure,
+    output::{Format, node::now_ms},
+};
+
+/// Who asks where nothing else is known.
+const PRINCIPAL_DEFAULT: &str = "cli";
+/// How many things a list shows where nothing else is said.
+pub(crate) const LIMIT_DEFAULT: usize = 10_000;
+
+/// What every client command works with.
+pub(crate) struct Context {
+    /// The gateway.
+    pub(crate) client: Client,
+    /// How answers are written.
+    pub(crate) format: Format,
+}
+
+impl Context {
+    /// Finds the gateway that is meant. Nothing is sent yet.
+    pub(crate) fn new(global: &Global) -> Result<Self, Error> {
+        let address = Address::find(global.gateway.as_deref(), global.dir.as_deref())?;
+        Ok(Self { client: Client::new(address, principal(global.principal.as_deref())), format: global.output })
+    }
+}
+
+/// The name to ask under: what was said, or the name of the user as far as it is legal.
+fn principal(said: Option<&str>) -> String {
+    let user = std::env::var("USER").ok();
+    let legal = |name: &String| Principal::new(name).is_ok();
+    said.map(Into::into).or(user).filter(legal).unwrap_or_else(|| PRINCIPAL_DEFAULT.into())
+}
+
+/// What every read takes.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Reading {
+    /// As of when: an offset, a time such as 2026-07-29T10:15:00Z, or how long ago, as in 5m.
+    #[arg(long, value_name = "OFFSET|TIME")]
+    pub(crate) at: Option<AtArg>,
+}
+
+impl Reading {
+    /// The variable `$at` of a document.
+    pub(crate) fn at(&self) -> Value {
+        match &self.at {
+            None => Value::Null,
+            Some(AtArg::Offset(offset)) => json!({ "offset": offset.to_string() }),
+            Some(AtArg::Time(time)) => json!({ "time": time }),
+            Some(AtArg::Ago(millis)) => json!({ "time": now_ms().saturating_sub(*millis).to_string() }),
+        }
+    }
+}
+
+/// What every list takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Listing {
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// How many to show at most.
+    #[arg(long, value_name = "COUNT", default_value_t = LIMIT_DEFAULT, hide_default_value = true)]
+    pub(crate) limit: usize,
+}
+
+/// What every change takes.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Asking {
+    /// The idempotency key: repeated with the same key, a command has its effect once.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<Key>,
+}
+
+impl Asking {
+    /// The key as text.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.key.as_ref().map(Key::as_str)
+    }
+}
+
+/// The thing that was asked for, or an error that says that it is not there.
+pub(crate) fn there(found: Value, what: &str, name: &str, list: &str) -> Result<Value, Failure> {
+    if found.is_null() {
+        return Err(Failure::new(format!("there is no {what} {name}")).hint(format!("`{list}` lists what there is")));
+    }
+    Ok(found)
+}
+
+/// `1 task`, `2 tasks`.
+pub(crate) fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// A runtime for commands that listen to streams: one thread is enough.
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Every document that is sent to gateways; a test holds them against the schema.
+#[cfg(test)]
+pub(crate) const DOCUMENTS: &[(&str, &str)] = &[
+    ("agents", agents::DOCUMENT),
+    ("cell", cell::DOCUMENT),
+    ("events", events::DOCUMENT),
+    ("events -f", events::STREAM),
+    ("follow", follow::EVENTS),
+    ("follow tasks", follow::TASKS),
+    ("frameworks", frameworks::DOCUMENT),
+    ("job", job::DOCUMENT),
+    ("jobs", jobs::DOCUMENT),
+    ("kill", kill::DOCUMENT),
+    ("logs", logs::STREAM),
+    ("offers", offers::DOCUMENT),
+    ("parameters", parameters::DOCUMENT),
+    ("parameters set", parameters::SET),
+    ("ps", ps::DOCUMENT),
+    ("refusals", refusals::DOCUMENT),
+    ("remove-agent", remove_agent::DOCUMENT),
+    ("role set", role::DOCUMENT),
+    ("roles", roles::DOCUMENT),
+    ("scale", scale::DOCUMENT),
+    ("stop", stop::DOCUMENT),
+    ("submit", submit::DOCUMENT),
+    ("submit --wait", submit::WATCH),
+    ("why task", why::TASK),
+    ("why job", why::JOB),
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! `quipu role set`: changes the weight of a role.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use log_schema::RoleName;
+use serde_json::json;
+
+use super::{Asking, Context};
+use crate::output;
+
+/// What is asked for.
+pub(crate) const DOCUMENT: &str = "
+mutation SetRole($input: SetRoleInput!) {
+  setRole(input: $input) {
+    offset decisionOffset key repeats userErrors { number code message details }
+    role { name weight }
+  }
+}";
+
+/// `quipu role`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  quipu role set team/web --weight 3    three times the share of a role that weighs 1")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Set the weight of a role.
+    Set {
+        /// The role.
+        role: RoleName,
+        /// Its weight among the roles, from 1; a role that was never set weighs 1.
+        #[arg(long)]
+        weight: u32,
+        #[command(flatten)]
+        asking: Asking,
+    },
+}
+
+/// Changes a role.
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let Action::Set { role, weight, asking } = &args.action;
+    let answer = context.client.ask(DOCUMENT, json!({ "role": role, "weight": weight }), asking.key())?;
+    output::show(context.format, &answer.payload, || format!("role {role} weighs {weight}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}

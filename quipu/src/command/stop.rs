@@ -1,0 +1,40 @@
+//! `quipu stop`: ends a job.
+
+use std::process::ExitCode;
+
+use log_schema::JobId;
+use serde_json::json;
+
+use super::{Asking, Context, jobs::counts};
+use crate::output::{self, Node};
+
+/// What is asked for.
+pub(crate) const DOCUMENT: &str = "
+mutation Stop($input: StopJobInput!) {
+  stopJob(input: $input) {
+    offset decisionOffset key repeats userErrors { number code message details }
+    job { name state taskCounts { total active waiting placed starting running restarting finished failed killed lost withdrawn } }
+  }
+}";
+
+/// `quipu stop`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  quipu stop web")]
+pub(crate) struct Args {
+    /// The job.
+    job: JobId,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+/// Stops a job.
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let answer = context.client.ask(DOCUMENT, json!({ "job": args.job }), args.asking.key())?;
+    output::show(context.format, &answer.payload, || {
+        let job = Node::of(&answer.payload).at("/job");
+        format!("job {} is {}: {}\n", args.job, job.word("/state"), counts(&job.at("/taskCounts")))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,39 @@
+//! The parts that run: the control plane, the agent, a task's supervisor, and the readers of a whole log.
+//!
+//! The only place of the project that wires parts together.
+
+pub mod agent;
+pub mod audit;
+pub mod down;
+mod layout;
+mod local_agent;
+mod plane;
+pub mod supervise;
+pub mod up;
+pub mod whatif;
+
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+/// Writes what happens to standard error; `RUST_LOG` says how much.
+fn start_tracing(default: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let format = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).with_target(false);
+    // A second call, in tests, changes nothing.
+    let _ = format.try_init();
+}
+
+/// Becomes true at the first SIGINT or SIGTERM.
+fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {},
+            _ = terminate.recv() => {},
+        }
+        stop.send_replace(true);
+    });
+    Ok(stopped)
+}

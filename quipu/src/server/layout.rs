@@ -1,0 +1,126 @@
+//! Where a cell keeps things: the folders and small files of its directory.
+//!
+//! ```text
+//!   DIR/log           the command log, the only truth
+//!      /snapshots     the allocator's memory now and then; saves time at start-up
+//!      /projections   what the gateway serves; rebuilt from the log when it is deleted
+//!      /agent         the sandboxes of this machine's tasks
+//!      /gateway-url   where the gateway listens, for the CLI
+//!      /control.pid   who runs; the agent's is in its own directory
+//! ```
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// The directory of one cell.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The layout below a directory.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The command log.
+    pub fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// The allocator's snapshots.
+    pub fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
+
+    /// The gateway's projections.
+    pub fn projections(&self) -> PathBuf {
+        self.root.join("projections")
+    }
+
+    /// The agent's directory.
+    pub fn agent(&self) -> PathBuf {
+        self.root.join("agent")
+    }
+
+    /// What the agent prints.
+    pub fn agent_output(&self) -> PathBuf {
+        self.root.join("agent.out")
+    }
+
+    /// Where the gateway listens.
+    pub fn gateway_url(&self) -> PathBuf {
+        self.root.join("gateway-url")
+    }
+
+    /// The process of the control plane.
+    pub fn control_pid(&self) -> PidFile {
+        PidFile(self.root.join("control.pid"))
+    }
+
+    /// The process of the agent.
+    pub fn agent_pid(&self) -> PidFile {
+        PidFile::of_agent(&self.agent())
+    }
+}
+
+/// Names a process in a way that a later process with the same number is not mistaken for it.
+#[derive(Clone, Debug)]
+pub struct PidFile(PathBuf);
+
+impl PidFile {
+    /// The process of the agent with this directory.
+    pub fn of_agent(directory: &Path) -> Self {
+        Self(directory.join("agent.pid"))
+    }
+
+    /// Writes the number of a process and its time of start.
+    pub fn write(&self, pid: i32) -> io::Result<()> {
+        let started = agent::process_tree::start_ticks(pid).unwrap_or(0);
+        let beside = self.0.with_extension("writing");
+        fs::write(&beside, format!("{pid} {started}\n"))?;
+        fs::rename(beside, &self.0)
+    }
+
+    /// The process, if it still runs.
+    pub fn running(&self) -> Option<i32> {
+        let text = fs::read_to_string(&self.0).ok()?;
+        let mut words = text.split_whitespace();
+        let pid: i32 = words.next()?.parse().ok()?;
+        let started: u64 = words.next()?.parse().ok()?;
+        (agent::process_tree::start_ticks(pid)? == started).then_some(pid)
+    }
+
+    /// Says that nobody runs.
+    pub fn remove(&self) {
+        // A file that is not there says the same.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_found_while_it_runs_and_not_after() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = PidFile(directory.path().join("x.pid"));
+        assert_eq!(file.running(), None);
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep starts");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        file.write(pid).expect("written");
+        assert_eq!(file.running(), Some(pid));
+        child.kill().expect("killed");
+        child.wait().expect("reaped");
+        assert_eq!(file.running(), None);
+    }
+}

@@ -1,0 +1,71 @@
+//! `quipu up`: a cell on one machine.
+//!
+//! The control plane is this process; the agent is another one, and every task has its supervisor.
+//! When this process ends, in whatever way, agent and tasks go on, and the next `quipu up` on the
+//! same directory takes up where the log ends.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+
+use super::{layout::Layout, local_agent::LocalAgent, plane::Plane, start_tracing, stop_on_signal};
+use crate::cli;
+
+/// Runs the cell until it is told to stop.
+pub fn run(args: &cli::Up) -> anyhow::Result<ExitCode> {
+    start_tracing("info");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(up(args))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn up(args: &cli::Up) -> anyhow::Result<()> {
+    let mut stop = stop_on_signal()?;
+    let layout = Layout::new(&args.dir);
+    fs::create_dir_all(layout.root()).with_context(|| format!("could not make {}", layout.root().display()))?;
+    let silence = (args.agent_silent_ms > 0).then(|| Duration::from_millis(args.agent_silent_ms));
+    let plane = Plane::start(&layout, listen_address(args.listen, &layout), silence).await?;
+    let url = format!("http://{}", plane.address());
+    fs::write(layout.gateway_url(), format!("{url}\n")).context("could not say where the gateway listens")?;
+    layout.control_pid().write(i32::try_from(std::process::id())?)?;
+    tell_where(&url, &layout);
+
+    let agent = LocalAgent {
+        layout: layout.clone(),
+        gateway_url: url,
+        id: args.agent_id.clone(),
+        resources: args.agent_resources.clone(),
+    };
+    let keep_agent = async {
+        if args.no_agent { std::future::pending().await } else { agent.keep().await }
+    };
+    let ended = tokio::select! {
+        _ = stop.wait_for(|stopped| *stopped) => Ok(()),
+        () = plane.leader_ended() => Ok(()),
+        failed = keep_agent => failed,
+    };
+    layout.control_pid().remove();
+    plane.stop().await.and(ended)?;
+    eprintln!("stopped. Tasks and their agent go on; `quipu up` takes the cell up again, `quipu down` ends the agent.");
+    Ok(())
+}
+
+/// With port 0 the cell keeps the port that it had before, so that its agent finds it again.
+fn listen_address(asked: SocketAddr, layout: &Layout) -> SocketAddr {
+    let before = fs::read_to_string(layout.gateway_url()).ok();
+    let before = before.and_then(|url| url.trim().strip_prefix("http://")?.parse::<SocketAddr>().ok());
+    match before {
+        Some(before) if asked.port() == 0 && std::net::TcpListener::bind(before).is_ok() => before,
+        _ => asked,
+    }
+}
+
+fn tell_where(url: &str, layout: &Layout) {
+    println!("quipu is up: {url}/graphql   (directory {})", layout.root().display());
+    println!("next: quipu --gateway {url} run -- echo hello");
+}

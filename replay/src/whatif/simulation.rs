@@ -1,0 +1,353 @@
+//! The run of a fork: a discrete-event simulation of leader and agents over a log in memory.
+//!
+//! One mechanism for every run. History's records come at their times; agents report what each start
+//! does wherever it was placed; the leader answers each record after the delay it had in history, and
+//! ticks when history's leader ticked. It adds a tick of its own only where the fork needs one earlier
+//! than history did. So a fork in which nothing is changed *is* history, record by record, and nobody
+//! has to tell the two apart.
+//!
+//! ```text
+//!   history ─┐                                   ┌─> agents ──> reports ─┐
+//!   changes ─┼─> append ─> due ─> answer() ─> decision ─> measure        │
+//!            └───────────────────────────────────<───────────────────────┘
+//! ```
+
+use std::collections::BTreeMap;
+
+use allocator::{State, answer, state::jobs::Job};
+use command_log::memory::MemoryLog;
+use log_schema::{Chain, DecisionV1, Kind, Offset, Record, TaskState, job::JobKind};
+
+use super::{
+    Error,
+    agents::{Agents, Scheduled, Speech, Utterance},
+    census::{Census, Fact},
+    change::{Changes, Rewritten},
+    fork_log::{ForkLog, Pending},
+    history::{History, Past, Role},
+    life::Source,
+    measure::Measure,
+    queue::{Event, Queue, When},
+    script::Place,
+    ticks::{Ticks, own_tick, tick_at},
+};
+
+/// The most records that a fork appends beyond four times those of history: a cell whose tasks fail
+/// and restart for ever never comes to rest.
+const RECORDS_BEYOND_MAX: u64 = 1_000_000;
+
+/// Whose pace the leader of a fork keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// History's: each record waits for its answer as long as it did there.
+    History,
+    /// Its own: history's ticks are not said, and every record waits for the usual time.
+    Own,
+}
+
+/// How far a fork runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// To the time of history's last record.
+    HistoryEnds,
+    /// On until no batch task runs that is to end and none can be placed.
+    WorkIsDone,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Run {
+    /// The fork's own log, from the first record that was undecided at the fork.
+    pub log: MemoryLog,
+    /// What was measured.
+    pub measure: Measure,
+    /// The state at the end.
+    pub state: State,
+    /// When the last thing happened.
+    pub end: u64,
+    /// One past the fork's last record.
+    pub next: Offset,
+    /// The chain up to and with the fork's last record.
+    pub chain: Chain,
+    /// The first record that is not history's.
+    pub parted: Option<Offset>,
+    /// Starts that ended by themselves, by where their length came from.
+    pub ended: BTreeMap<Source, u64>,
+    /// Whether it was stopped for its number of records.
+    pub cut_short: bool,
+}
+
+/// Runs a fork of a history.
+pub fn run(history: &History, changes: &Changes, pace: Pace, until: Until) -> Result<Run, Error> {
+    let mut simulation = Simulation::at_fork(history, changes, pace)?;
+    let mut cut_short = false;
+    while let Some(next) = simulation.next_when().filter(|next| !simulation.is_over(*next, until)) {
+        simulation.step(next)?;
+        cut_short = simulation.is_too_long();
+        if cut_short {
+            break;
+        }
+    }
+    Ok(simulation.finish(cut_short))
+}
+
+struct Simulation<'a> {
+    history: &'a History,
+    changes: &'a Changes,
+    pace: Pace,
+    log: ForkLog<'a>,
+    state: State,
+    census: Census,
+    agents: Agents<'a>,
+    measure: Measure,
+    queue: Queue,
+    now: When,
+    /// The index of the next record of history.
+    next_past: usize,
+    ticks: Ticks,
+}
+
+impl<'a> Simulation<'a> {
+    fn at_fork(history: &'a History, changes: &'a Changes, pace: Pace) -> Result<Self, Error> {
+        let at_fork = &history.at_fork;
+        let (agents, scheduled) = Agents::at_fork(history);
+        let total = at_fork.state.agents.total.cpu.0;
+        let own = When::end_of(at_fork.time + history.latency_ms);
+        let log = ForkLog::at_fork(history, |past| if pace == Pace::Own { own } else { due_in(history, past.cover) });
+        let mut simulation = Self {
+            history,
+            changes,
+            pace,
+            log,
+            state: at_fork.state.clone(),
+            census: at_fork.census.clone(),
+            agents,
+            measure: Measure::at_fork(at_fork.time, &at_fork.census, total),
+            queue: Queue::default(),
+            now: When::start_of(at_fork.time),
+            next_past: history.first_index(),
+            ticks: Ticks::at_fork(at_fork, pace),
+        };
+        simulation.schedule_reports(scheduled);
+        simulation.insert_changes()?;
+        // For what no decision of history answers, before the fork and up to its end.
+        simulation.queue.schedule(own.time, None, Event::Decide);
+        simulation.queue.schedule(history.end + history.latency_ms, None, Event::Decide);
+        simulation.consider_tick();
+        Ok(simulation)
+    }
+
+    /// Says the changes at the fork. They are answered together with the record that comes next in history.
+    fn insert_changes(&mut self) -> Result<(), Error> {
+        let cover = self.past().and_then(|past| past.cover).filter(|_| self.pace == Pace::History);
+        for record in self.changes.inserted(&self.state) {
+            let due = cover.map_or_else(|| self.due_later(), When::of);
+            self.log.append(self.now.time, record, None, due)?;
+        }
+        Ok(())
+    }
+
+    fn past(&self) -> Option<&'a Past> {
+        self.history.records.get(self.next_past)
+    }
+
+    fn next_when(&self) -> Option<When> {
+        let past = self.past().map(|past| When::of(past.place()));
+        past.into_iter().chain(self.queue.next_when()).min()
+    }
+
+    fn step(&mut self, when: When) -> Result<(), Error> {
+        self.now = when;
+        match self.past() {
+            Some(past) if When::of(past.place()) == when => {
+                self.next_past += 1;
+                self.replay(past)?;
+            }
+            Some(_) | None => match self.queue.pop() {
+                Some((_, Event::Report(utterance))) => self.report(utterance)?,
+                Some((_, Event::Decide)) => self.decide_own()?,
+                Some((_, Event::Tick)) => self.tick()?,
+                None => {}
+            },
+        }
+        if self.past().is_none() {
+            self.ticks.history_ended();
+        }
+        self.consider_tick();
+        Ok(())
+    }
+
+    /// What history has here.
+    fn replay(&mut self, past: &Past) -> Result<(), Error> {
+        let keeps_pace = self.pace == Pace::History;
+        let in_step = keeps_pace && self.log.parted().is_none();
+        match past.role {
+            Role::Decision { ask } if keeps_pace => {
+                let when = self.now;
+                let range = self.log.take_due(|due| due <= when);
+                self.decide(&range, Some(past.place()))?;
+                self.ticks.history_asks(ask);
+            }
+            Role::Tick { now } if keeps_pace => {
+                let said = self.ticks.history_says(past.place(), now);
+                let record = &past.stored.record;
+                self.say(if said == now { record.clone() } else { tick_at(record, said) }, Some(past.place()))?;
+            }
+            Role::Duplicate | Role::Stray if in_step => self.say(past.stored.record.clone(), Some(past.place()))?,
+            Role::Said => match self.changes.rewrite(&past.stored.record) {
+                Rewritten::Same => self.say(past.stored.record.clone(), Some(past.place()))?,
+                Rewritten::Changed(record) => self.say(record, Some(past.place()))?,
+                Rewritten::Dropped => {}
+            },
+            Role::Report | Role::Decision { .. } | Role::Tick { .. } | Role::Duplicate | Role::Stray => {}
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, utterance: Utterance) -> Result<(), Error> {
+        let place = utterance.place().filter(|place| When::of(*place) == self.now);
+        match self.agents.speak(utterance, self.now.time, place, &self.state) {
+            Speech::Said(record) => self.say(record, place),
+            Speech::Silent => Ok(()),
+        }
+    }
+
+    /// Appends a record, at its place in history where it has one.
+    fn say(&mut self, record: Record, place: Option<Place>) -> Result<(), Error> {
+        let is_epoch = record.kind == Kind::Epoch.number();
+        let due = self.due_at(place);
+        self.log.append(self.now.time, record, place.map(|place| place.offset), due)?;
+        if is_epoch {
+            // What waited for a leader.
+            self.due_later();
+        }
+        Ok(())
+    }
+
+    /// When a record is answered that history has at `place`, or that it does not have.
+    fn due_at(&mut self, place: Option<Place>) -> When {
+        let past = place.filter(|_| self.pace == Pace::History).and_then(|place| self.history.at(place.offset));
+        let due = past.map(|past| due_in(self.history, past.cover)).filter(|due| *due > self.now);
+        due.unwrap_or_else(|| self.due_later())
+    }
+
+    /// When a record is answered that is new in the fork: after the usual time.
+    fn due_later(&mut self) -> When {
+        let time = self.now.time + self.history.latency_ms;
+        self.queue.schedule(time, None, Event::Decide);
+        When::end_of(time)
+    }
+
+    fn decide_own(&mut self) -> Result<(), Error> {
+        let until = When::end_of(self.now.time);
+        let range = self.log.take_due(|due| due.is_own() && due <= until);
+        self.decide(&range, None)
+    }
+
+    /// Answers a range of records and appends the decision.
+    fn decide(&mut self, range: &[Pending], place: Option<Place>) -> Result<(), Error> {
+        let (Some(first), Some(last)) = (range.first(), range.last()) else { return Ok(()) };
+        let mut answers = Vec::new();
+        for Pending { stored, .. } in range {
+            answers.extend(answer(&mut self.state, stored.offset, &stored.record)?);
+        }
+        for (decision, record) in self.log.decisions(first.stored.offset, last.stored.offset, answers) {
+            let due = place.map_or(When::NEVER, |place| due_in(self.history, self.history.at(place.offset).and_then(|past| past.cover)));
+            let appended = self.log.append(self.now.time, record, place.map(|place| place.offset), due)?;
+            self.decided(&decision, range, appended);
+        }
+        self.ticks.decided(last.stored.offset);
+        Ok(())
+    }
+
+    /// Tells the agents and the measure what was decided.
+    fn decided(&mut self, decision: &DecisionV1, range: &[Pending], at: Place) {
+        let lookup = |offset: Offset| {
+            let first = range.first().expect("a decision answers something").stored.offset;
+            let pending = &range[usize::try_from(offset.0 - first.0).expect("kept in memory")];
+            (pending.stored.time.0, pending.image.map(|image| image.0))
+        };
+        let facts = self.census.read(decision, &lookup);
+        self.measure.decided(decision, &facts, (at.offset.0, at.time), self.state.agents.total.cpu.0);
+        for fact in facts {
+            let scheduled = match fact {
+                Fact::Placed { incarnation, agent, kind, active } => {
+                    self.agents.placed(incarnation, agent, kind, &active, at)
+                }
+                Fact::KillRequested { incarnation } => {
+                    self.agents.kill_requested(incarnation, at.time).into_iter().collect()
+                }
+                Fact::Stepped { incarnation, state: TaskState::Lost, .. } => {
+                    self.agents.lost(incarnation, at.time);
+                    Vec::new()
+                }
+                Fact::Stepped { .. } => Vec::new(),
+                Fact::AgentReturned { agent } => self.agents.returned(&agent, at.time),
+            };
+            self.schedule_reports(scheduled);
+        }
+    }
+
+    fn schedule_reports(&mut self, scheduled: Vec<Scheduled>) {
+        for (time, place, utterance) in scheduled {
+            self.queue.schedule(time.max(self.now.time), place, Event::Report(utterance));
+        }
+    }
+
+    fn consider_tick(&mut self) {
+        if self.log.has_leader()
+            && let Some(time) = self.ticks.next_own(&self.state, self.now.time)
+        {
+            self.queue.schedule(time, None, Event::Tick);
+        }
+    }
+
+    fn tick(&mut self) -> Result<(), Error> {
+        if let Some(now) = self.ticks.due(&self.state, self.now.time) {
+            let record = own_tick(now);
+            let due = self.due_later();
+            let place = self.log.append(self.now.time, record, None, due)?;
+            self.ticks.said(place, now);
+        }
+        Ok(())
+    }
+
+    fn is_over(&self, next: When, until: Until) -> bool {
+        self.past().is_none()
+            && match until {
+                Until::HistoryEnds => next.time > self.history.end,
+                Until::WorkIsDone => !self.agents.has_open() && !self.log.has_commands() && !self.has_work(),
+            }
+    }
+
+    /// Whether something of a batch job goes on without any report or command.
+    fn has_work(&self) -> bool {
+        let waits = |job: &Job| job.spec.kind == JobKind::Batch && !job.backing_off.is_empty();
+        self.state.has_backlog() || self.state.jobs.iter().any(waits)
+    }
+
+    fn is_too_long(&self) -> bool {
+        let max = 4 * self.history.records.len() as u64 + RECORDS_BEYOND_MAX;
+        self.log.next().0 - self.history.fork.0 > max
+    }
+
+    fn finish(self, cut_short: bool) -> Run {
+        let (next, chain, parted) = (self.log.next(), self.log.chain(), self.log.parted());
+        Run {
+            log: self.log.into_log(),
+            measure: self.measure,
+            state: self.state,
+            end: self.now.time.max(self.history.end),
+            next,
+            chain,
+            parted,
+            ended: self.agents.ended(),
+            cut_short,
+        }
+    }
+}
+
+/// When a record of history is answered: with its decision, or after the end where it has none.
+fn due_in(history: &History, cover: Option<Place>) -> When {
+    cover.map_or(When::end_of(history.end + history.latency_ms), When::of)
+}
