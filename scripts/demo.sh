@@ -47,7 +47,7 @@ trap finish EXIT
 step "A cell: log, allocator and gateway in one process, an agent in another"
 started=$(date +%s%N)
 start_control_plane
-until_ok sh -c "'$target/quipu' agents -o json | grep -q '\"id\"'"
+until_ok sh -c "'$target/quipu' agents -o json | grep -q '\"UP\"'"
 echo "up and with its first agent after $((($(date +%s%N) - started) / 1000000)) ms"
 quipu agents
 
@@ -55,12 +55,13 @@ step "A batch job: count the words of this project's sources in 8 tasks, then ad
 git ls-files '*.rs' '*.md' 2>/dev/null | sort >"$results/inputs" || true
 [ -s "$results/inputs" ] || find . -path ./target -prune -o \( -name '*.rs' -o -name '*.md' \) -print | sort >"$results/inputs"
 cat >"$DEMO_DIR/count.toml" <<JOB
+[job]
 name = "count"
 kind = "batch"
 count = 8
 resources = "cpu=0.1 mem=32Mi"
 command = ["$PWD/demo/count-words.sh"]
-[env]
+[job.env]
 SOURCES = "$PWD"
 RESULTS = "$results"
 TASKS = "8"
@@ -74,13 +75,14 @@ echo "checked: one \`wc\` over the same files says $expected too"
 
 step "A service that crashes once, and is started again"
 cat >"$DEMO_DIR/service.toml" <<JOB
+[job]
 name = "flaky"
 kind = "service"
 resources = "cpu=0.1 mem=32Mi"
 command = ["$PWD/demo/crash-once.sh"]
-[env]
+[job.env]
 RESULTS = "$results"
-[restart]
+[job.restart]
 backoff = "200ms"
 JOB
 quipu submit "$DEMO_DIR/service.toml"
@@ -92,12 +94,13 @@ step "A framework that takes offers over GraphQL"
 
 step "A second job; the control plane is killed with -9 in the middle of it"
 cat >"$DEMO_DIR/work.toml" <<JOB
+[job]
 name = "work"
 kind = "batch"
 count = 12
 resources = "cpu=0.05 mem=16Mi"
 command = ["$PWD/demo/work-a-while.sh"]
-[env]
+[job.env]
 RESULTS = "$results"
 JOB
 quipu submit "$DEMO_DIR/work.toml"

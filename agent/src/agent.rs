@@ -185,8 +185,11 @@ impl Agent {
 
     fn heard(&mut self, inbound: Inbound) -> Result<(), Error> {
         match inbound {
-            Inbound::Connected => {
+            Inbound::Connected(from) => {
                 tracing::info!(agent = %self.id, "connected to the gateway");
+                if from.is_none() {
+                    self.reader = None;
+                }
                 // What jobs run is told anew on each connection.
                 self.jobs.clear();
                 self.announce();
@@ -196,7 +199,6 @@ impl Agent {
             }
             Inbound::OutOfRange => {
                 tracing::warn!("the gateway cannot go on from where this agent was; starting afresh");
-                self.reader = None;
             }
             Inbound::Ended(error) => return Err(error.into()),
             Inbound::Message(FromGateway::Expected { epoch, to, tasks }) => self.expect(epoch, to, tasks)?,
@@ -266,7 +268,11 @@ impl Agent {
             }
             Err(error) => {
                 let dropped = self.reports.done();
-                tracing::error!(error = &error as &dyn std::error::Error, ?dropped, "reports are not wanted and were dropped");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    ?dropped,
+                    "reports are not wanted and were dropped"
+                );
                 Ok(())
             }
         }

@@ -160,7 +160,10 @@ fn place(controller: Controller, name: &str) -> io::Result<Place> {
 }
 
 /// The directory of the agent's own group in the hierarchy mounted with these options, or with this type.
-fn own_directory(is_it: impl Fn(&procfs::process::MountInfo) -> bool, controller: Option<Controller>) -> io::Result<PathBuf> {
+fn own_directory(
+    is_it: impl Fn(&procfs::process::MountInfo) -> bool,
+    controller: Option<Controller>,
+) -> io::Result<PathBuf> {
     let me = Process::myself().map_err(io::Error::other)?;
     let mounts = me.mountinfo().map_err(io::Error::other)?;
     let mount = mounts.into_iter().find(|mount| is_it(mount)).ok_or_else(|| io::Error::other("it is not mounted"))?;

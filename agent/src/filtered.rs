@@ -71,7 +71,9 @@ impl FilteredReader {
                 self.judge_epoch(at, claim.epoch)?;
                 None
             }
-            Kind::Decision => self.judge_decision(at, codec::decode("decision", &record.payload).map_err(unreadable)?)?,
+            Kind::Decision => {
+                self.judge_decision(at, codec::decode("decision", &record.payload).map_err(unreadable)?)?
+            }
             // Commands are not for agents; a gateway leaves them out.
             _ => None,
         };

@@ -10,6 +10,9 @@
 //!                     journal            sandbox (spec, lock, end, output, work/)
 //! ```
 //!
+//! A service manager must stop the agent's process alone, not its group (`KillMode=process` in systemd);
+//! otherwise a restart of the agent ends the tasks.
+//!
 //! - [`run`]: the agent, from start to leave. [`supervisor::main`]: the supervisor's whole life.
 //! - [`logs::read`]: a task's output. [`cgroup::Layout`]: which limits hold here, in words.
 //!

@@ -67,8 +67,8 @@ impl Counters {
         let idle = cpu.idle + cpu.iowait.unwrap_or(0);
         let kernel = cpu.system + cpu.irq.unwrap_or(0) + cpu.softirq.unwrap_or(0) + cpu.steal.unwrap_or(0);
         let cpu_busy_ticks = cpu.user + cpu.nice + kernel;
-        let (net_rx_bytes, net_tx_bytes) = network();
-        Ok(Self { cpu_busy_ticks, cpu_ticks: cpu_busy_ticks + idle, net_rx_bytes, net_tx_bytes })
+        let (received, sent) = network();
+        Ok(Self { cpu_busy_ticks, cpu_ticks: cpu_busy_ticks + idle, net_rx_bytes: received, net_tx_bytes: sent })
     }
 
     /// CPU in use since `before`, in thousandths of a core.

@@ -61,9 +61,9 @@ impl Tasks {
     fn supervise(&self, placement: &Placement) -> Result<(Supervisor, Notice), Error> {
         let mut child = self.starter.start(placement)?;
         let stdout = child.stdout.take().expect("its standard output is a pipe");
-        let supervisor = i32::try_from(child.id()).map_err(std::io::Error::other).and_then(|pid| {
-            Supervisor::open(pid).map_err(std::io::Error::from)
-        });
+        let supervisor = i32::try_from(child.id())
+            .map_err(std::io::Error::other)
+            .and_then(|pid| Supervisor::open(pid).map_err(std::io::Error::from));
         match supervisor {
             Ok(supervisor) => Ok((supervisor, Notice::Pipe(stdout))),
             Err(source) => {
@@ -139,7 +139,9 @@ impl Tasks {
 }
 
 fn remove(sandbox: &Sandbox) {
-    if sandbox.exists() && let Err(error) = sandbox.remove() {
+    if sandbox.exists()
+        && let Err(error) = sandbox.remove()
+    {
         tracing::warn!(error = &error as &dyn std::error::Error, "an old sandbox stays");
     }
 }

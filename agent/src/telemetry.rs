@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn a_busy_task_is_seen_with_its_cpu_memory_and_processes() {
-        let mut child = Command::new("sh").args(["-c", "while :; do :; done & while :; do :; done"]).spawn().expect("sh");
+        let mut child =
+            Command::new("sh").args(["-c", "while :; do :; done & while :; do :; done"]).spawn().expect("sh");
         let key = TaskKey { task: TaskId::new("busy.0").expect("a legal id"), incarnation: Incarnation(1) };
         // This process stands for the supervisor: the shell descends from it.
         let me = i32::try_from(std::process::id()).expect("a pid");

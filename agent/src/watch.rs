@@ -21,11 +21,7 @@ use nix::{
     unistd::Pid,
 };
 use rustix::process::{Pid as RawPid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
-use tokio::{
-    io::AsyncReadExt,
-    net::unix::pipe,
-    task::spawn_blocking,
-};
+use tokio::{io::AsyncReadExt, net::unix::pipe, task::spawn_blocking};
 
 use crate::{
     process_tree::{self, Snapshot},
@@ -59,7 +55,8 @@ impl Supervisor {
     pub(crate) fn find(name: &ProcessName) -> Option<Self> {
         let found = Self::open(name.pid).ok()?;
         // Looked up after it was taken hold of: a process that came later has another start.
-        let same = process_tree::start_ticks(name.pid) == Some(name.start_ticks) && name.boot == process_tree::boot_id();
+        let same =
+            process_tree::start_ticks(name.pid) == Some(name.start_ticks) && name.boot == process_tree::boot_id();
         same.then_some(found)
     }
 

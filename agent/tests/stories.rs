@@ -4,6 +4,8 @@
 mod agent_stories;
 #[path = "stories/cell.rs"]
 mod cell;
+#[path = "stories/remote_log.rs"]
+mod remote_log;
 #[path = "stories/supervised.rs"]
 mod supervised;
 #[path = "stories/supervisor.rs"]

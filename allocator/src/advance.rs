@@ -23,7 +23,7 @@ pub const EVENTS_PER_COMMAND_MAX: usize = 512;
 /// When the events of one command or tick may have this many bytes, its own included, nothing more
 /// is added. With what the last step adds, a decision of one command stays far below
 /// [`log_schema::record::PAYLOAD_BYTES_MAX`].
-pub const EVENT_BYTES_PER_COMMAND_MAX: usize = 320 * 1024;
+pub const EVENT_BYTES_PER_COMMAND_MAX: usize = 384 * 1024;
 
 /// The most jobs of which one command or tick says that they fit nowhere: each such answer looks at
 /// every agent.

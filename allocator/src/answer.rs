@@ -27,7 +27,7 @@ pub fn answer(state: &mut State, at: Offset, record: &Record) -> Result<Option<A
     match Command::from_record(record) {
         Ok((envelope, command)) => Ok(answer_command(state, at, record, &envelope, command)),
         Err(command::Error::NotACommand { .. }) => Ok(None),
-        Err(source @ command::Error::Malformed { .. }) => {
+        Err(command::Error::Malformed { source, .. }) => {
             let refusal = Refusal::Malformed { detail: source.to_string() };
             Ok(Some(finish(state, at, None, Err(refusal))))
         }

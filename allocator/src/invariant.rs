@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use log_schema::Resources;
+use log_schema::{Resources, command::Policy};
 
 use crate::{
     place::{best_of, fit::{fits, would_fit_without_offers}},
@@ -50,7 +50,7 @@ fn sum<'a>(parts: impl Iterator<Item = &'a Resources>) -> Result<Resources, Stri
 }
 
 fn active_tasks(state: &State) -> impl Iterator<Item = &Task> {
-    let of_jobs = state.jobs.iter().flat_map(|job| job.tasks.values());
+    let of_jobs = state.jobs.iter().flat_map(|job| &job.tasks);
     let of_frameworks = state.frameworks.iter().flat_map(|framework| framework.tasks.values().map(|known| &known.task));
     of_jobs.chain(of_frameworks).filter(|task| task.active().is_some())
 }
@@ -80,7 +80,7 @@ pub fn what_agents_hold_is_what_tasks_hold(state: &State) -> Result<(), String> 
 pub fn what_roles_hold_is_what_tasks_and_offers_hold(state: &State) -> Result<(), String> {
     let mut held: BTreeMap<_, Vec<Resources>> = BTreeMap::new();
     for job in state.jobs.iter() {
-        let tasks = job.tasks.values().filter(|task| task.active().is_some());
+        let tasks = job.tasks.iter().filter(|task| task.active().is_some());
         held.entry(job.spec.role.clone()).or_default().extend(tasks.map(|task| amounts_of(&task.resources)));
     }
     for framework in state.frameworks.iter() {
@@ -105,13 +105,14 @@ pub fn a_job_counts_its_tasks_right(state: &State) -> Result<(), String> {
     state.jobs.iter().try_for_each(|job| {
         let wrong = |what: &str| format!("job {}: {what}", job.spec.id);
         let indexes = |wanted: fn(&Task) -> bool| -> BTreeSet<u32> {
-            job.tasks.iter().filter(|(_, task)| wanted(task)).map(|(index, _)| *index).collect()
+            (0..).zip(&job.tasks).filter(|(_, task)| wanted(task)).map(|(index, _)| index).collect()
         };
         let active = indexes(|task| task.active().is_some());
         must(active.len() == job.active as usize, || wrong("active"))?;
         must(indexes(|task| task.active().is_some() && !task.kill_requested) == job.alive, || wrong("alive"))?;
         must(indexes(|task| matches!(task.phase, Phase::Waiting)) == job.again, || wrong("again"))?;
         must(indexes(|task| matches!(task.phase, Phase::BackingOff(_))) == job.backing_off, || wrong("backing off"))?;
+        must(job.withdrawn.iter().all(|index| *index > job.fresh()), || wrong("withdrawn"))?;
         must((job.turn.is_some()) == (job.waiting() > 0), || wrong("in the queue"))?;
         must(job.next_surplus().is_some() == state.surplus.contains(&job.number), || wrong("surplus"))
     })
@@ -165,12 +166,12 @@ pub fn offers_and_filters_are_known_on_both_sides(state: &State) -> Result<(), S
 
 /// The index is exact.
 pub fn the_index_finds_what_a_scan_finds(state: &State) -> Result<(), String> {
-    let Some(index) = &state.index else { return Ok(()) };
-    let policy = state.parameters.policy;
-    state.jobs.iter().filter(|job| job.turn.is_some()).try_for_each(|job| {
-        let ask = &state.queue.get(job.shape).ask;
-        let scanned = best_of(state.agents.iter().filter(|agent| fits(ask, agent)), policy);
-        let found = index.clone().best(ask, policy, &state.agents);
-        must(found == scanned, || format!("for {ask:?} the index finds {found:?}, a scan {scanned:?}"))
+    let Some(mut index) = state.index.clone() else { return Ok(()) };
+    state.queue.asks().try_for_each(|ask| {
+        [Policy::Binpack, Policy::Spread].into_iter().try_for_each(|policy| {
+            let scanned = best_of(state.agents.iter().filter(|agent| fits(ask, agent)), policy);
+            let found = index.best(ask, policy, &state.agents);
+            must(found == scanned, || format!("for {ask:?} the index finds {found:?}, a scan {scanned:?}"))
+        })
     })
 }

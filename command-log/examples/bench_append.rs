@@ -95,7 +95,9 @@ fn append_bare(db: &DB, round: Range<u64>, batch: u64) -> Result<Duration, Box<d
     let start = Instant::now();
     for batch in batches {
         let mut writes = WriteBatch::default();
-        batch.iter().for_each(|(n, record)| writes.put(n.to_be_bytes(), &record.payload));
+        for (n, record) in &batch {
+            writes.put(n.to_be_bytes(), &record.payload);
+        }
         db.write_opt(writes, &synced)?;
     }
     Ok(start.elapsed())

@@ -15,7 +15,7 @@ use log_schema::{Kind, Offset, Record, record::PAYLOAD_BYTES_MAX};
 use crate::{BoxFuture, Error, Follower, Log, Stored, Watermarks, limits::BATCH_RECORDS_MAX};
 
 /// After how long a story that waits has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const PLENTY: usize = 16 * 1024 * 1024;
 
 /// Where the suite gets its logs from.

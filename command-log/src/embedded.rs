@@ -61,6 +61,7 @@ use tokio::sync::{mpsc, oneshot};
 mod acked;
 mod entry;
 mod frames;
+mod frozen;
 mod lock;
 mod recovery;
 mod scribe;
@@ -68,6 +69,7 @@ mod store;
 mod tail;
 mod writer;
 
+pub use frozen::FrozenLog;
 use recovery::Recovered;
 use scribe::Scribe;
 use store::Store;
@@ -119,8 +121,13 @@ impl EmbeddedLog {
     ///
     /// Blocks while it reads what was written last. Refuses if another process has the log open, and
     /// if anything that was acked is not there any more.
+    #[allow(clippy::needless_pass_by_value, reason = "options are made for one log")]
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
-        let Recovered { store, acked, high } = recovery::recover(path.as_ref(), &options)?;
+        Self::start(path.as_ref(), recovery::recover(path.as_ref(), &options)?, &options)
+    }
+
+    fn start(path: &Path, recovered: Recovered, options: &Options) -> Result<Self, Error> {
+        let Recovered { store, acked, high } = recovered;
         let store = Arc::new(store);
         let tail = Arc::new(Tail::new(high, options.tail_bytes_max));
         let (queue, requests) = mpsc::channel(options.queue_max.max(1));
@@ -128,7 +135,7 @@ impl EmbeddedLog {
         let thread = std::thread::Builder::new()
             .name("command-log".to_owned())
             .spawn(move || writer.run())
-            .map_err(|source| Error::Io { doing: "start the writer of", path: path.as_ref().to_owned(), source })?;
+            .map_err(|source| Error::Io { doing: "start the writer of", path: path.to_owned(), source })?;
         Ok(Self { store, tail, queue: Some(queue), writer: Mutex::new(Some(thread)) })
     }
 
@@ -203,5 +210,38 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
         Ok(done) => done,
         Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
         Err(_) => Err(Error::Closed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use log_schema::Kind;
+
+    use super::*;
+
+    /// A log whose watermark cannot be written any more.
+    fn failing(dir: &Path) -> EmbeddedLog {
+        let options = Options::default();
+        let Recovered { store, acked, high } = recovery::recover(dir, &options).expect("a new log");
+        EmbeddedLog::start(dir, Recovered { store, acked: acked.read_only(), high }, &options).expect("started")
+    }
+
+    #[tokio::test]
+    async fn a_failed_write_poisons_the_log_and_the_next_start_tells_what_was_written() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let log = failing(dir.path());
+        let record = || vec![Record::v1(Kind::Tick, vec![1])];
+        let waiting = log.wait_past(Offset(0));
+        for _ in 0..2 {
+            let error = log.append(record()).await.expect_err("cannot be acked");
+            assert_eq!((error.code(), error.is_transient()), ("poisoned", false));
+            assert!(error.to_string().contains("could not write"), "{error}");
+        }
+        assert_eq!(waiting.await.expect_err("will never come").code(), "poisoned");
+        assert_eq!(log.watermarks().await.expect("known").high, Offset(0));
+        assert_eq!(log.read(Offset(0), 100).await.expect("the end"), []);
+        drop(log);
+        let again = EmbeddedLog::open(dir.path(), Options::default()).expect("opens");
+        assert_eq!(again.verify().await.expect("good").records, 1);
     }
 }

@@ -104,12 +104,12 @@ impl Error {
             | Self::Malformed { .. }
             | Self::Missing { .. }
             | Self::Lost { .. }
-            | Self::StoreDamaged { .. } => {
-                Some("keep the directory as it is, check the disk, and restore the log from a copy that reaches further")
-            }
-            Self::WatermarkUnreadable { .. } => {
-                Some("restore the file from a copy of the same moment; do not delete it, for then nothing says what was acked")
-            }
+            | Self::StoreDamaged { .. } => Some(
+                "keep the directory as it is, check the disk, and restore the log from a copy that reaches further",
+            ),
+            Self::WatermarkUnreadable { .. } => Some(
+                "restore the file from a copy of the same moment; do not delete it, for then nothing says what was acked",
+            ),
             Self::Locked { .. } => Some("stop the other process, or use another directory"),
             Self::Poisoned { .. } => Some("find out why the disk refused the write, then start again"),
             Self::BelowLow { .. } => Some("start from a snapshot that covers the low watermark"),

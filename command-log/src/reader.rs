@@ -43,8 +43,8 @@ mod accepted;
 mod halt;
 mod undecided;
 
-use accepted::{Accepted, Repeat};
 pub use accepted::ACCEPTED_MAX;
+use accepted::{Accepted, Repeat};
 pub use halt::Halt;
 pub use undecided::UNDECIDED_MAX;
 use undecided::Undecided;

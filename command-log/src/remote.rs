@@ -68,11 +68,9 @@ impl Error {
         match self {
             Self::Refused { code, .. } => code.is_transient(),
             Self::Broken { .. } | Self::Silent | Self::ClosedByGateway { .. } => true,
-            Self::Address { .. }
-            | Self::Closed
-            | Self::Superseded { .. }
-            | Self::Version
-            | Self::Malformed { .. } => false,
+            Self::Address { .. } | Self::Closed | Self::Superseded { .. } | Self::Version | Self::Malformed { .. } => {
+                false
+            }
         }
     }
 }
@@ -105,8 +103,9 @@ pub type SharedPosition = Arc<Mutex<Option<Position>>>;
 /// What a link hands to its receiver, in order.
 #[derive(Debug)]
 pub enum Inbound {
-    /// A connection is open; [`FromGateway::Expected`] follows.
-    Connected,
+    /// A connection is open; [`FromGateway::Expected`] follows. The view goes on from this position,
+    /// or starts afresh right after what is expected.
+    Connected(Option<Position>),
     /// The connection is gone; the link is about to try again.
     Disconnected(Error),
     /// The gateway cannot resume at the position: it was cleared, and the link starts afresh.

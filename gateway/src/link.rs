@@ -42,6 +42,8 @@ pub const LINKS_MAX: usize = 100_000;
 pub const CLOSE_GOING_AWAY: u16 = 1001;
 /// Close code: the gateway cannot serve the agent now; later it may.
 pub const CLOSE_TRY_AGAIN: u16 = 1013;
+/// The longest reason in a close frame, in bytes: the protocol's 125 less the code.
+const CLOSE_REASON_BYTES_MAX: usize = 123;
 /// How long an agent may take to read the close frame.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
 
@@ -93,15 +95,32 @@ async fn run(
     if gateway.agents.count() >= LINKS_MAX {
         return Some((CLOSE_TRY_AGAIN, "too many agents are connected".into()));
     }
+    tokio::select! {
+        end = exchange(gateway, stream, &query, &queue) => end,
+        () = gateway.shutdown.clone().over() => Some((CLOSE_GOING_AWAY, "the gateway is shutting down".into())),
+    }
+}
+
+/// Says what is expected of the agent before anything else, then serves all that a link is for.
+async fn exchange(
+    gateway: &Arc<Gateway>,
+    stream: SplitStream<WebSocket>,
+    query: &protocol::Query,
+    queue: &mpsc::Sender<FromGateway>,
+) -> End {
+    let (expected, follower) = match view::begin(gateway, query).await {
+        Ok(begun) => begun,
+        Err(end) => return Some(end),
+    };
+    queue.send(expected).await.ok()?;
     let (appends, to_append) = mpsc::channel(APPENDS_MAX);
     let (connection, superseded) = gateway.agents.connect(&query.agent, queue.clone());
     tokio::select! {
         end = read(gateway, stream, &query.agent, &connection, appends) => end,
-        end = view::send(gateway, &query, &queue) => end,
-        end = append::answer(gateway, &query.agent, to_append, &queue) => end,
-        end = send_watermarks(gateway, &queue) => end,
+        end = follower.send(gateway, queue) => end,
+        end = append::answer(gateway, &query.agent, to_append, queue) => end,
+        end = send_watermarks(gateway, queue) => end,
         _ = superseded => Some((protocol::CLOSE_SUPERSEDED, "a newer link of this agent is open".into())),
-        () = gateway.shutdown.clone().over() => Some((CLOSE_GOING_AWAY, "the gateway is shutting down".into())),
     }
 }
 
@@ -115,7 +134,7 @@ async fn write(
         let message = tokio::select! {
             biased;
             end = &mut closing => match end {
-                Ok((code, reason)) => Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from(reason) })),
+                Ok((code, reason)) => Message::Close(Some(CloseFrame { code, reason: short(reason) })),
                 Err(_) => return,
             },
             Some(message) = queue.recv() => Message::Binary(message.encode()),
@@ -125,6 +144,12 @@ async fn write(
             return;
         }
     }
+}
+
+/// A reason that fits into a close frame.
+fn short(mut reason: String) -> Utf8Bytes {
+    reason.truncate(reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX));
+    reason.into()
 }
 
 /// Takes what the agent sends.
@@ -166,8 +191,6 @@ async fn read(
 /// Says how far the log reaches, once in a while: whoever hears nothing takes the link for dead.
 async fn send_watermarks(gateway: &Gateway, queue: &mpsc::Sender<FromGateway>) -> End {
     let mut interval = tokio::time::interval(Duration::from_millis(protocol::WATERMARKS_INTERVAL_MS) / 2);
-    // The first message is the view's.
-    interval.tick().await;
     loop {
         interval.tick().await;
         let Ok(marks) = gateway.hub.log.watermarks().await else { continue };

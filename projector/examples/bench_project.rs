@@ -5,7 +5,7 @@
 //! placed, starts, runs and finishes; every event counts. The answer is checked before the clock
 //! starts: two other batchings, one of them a rebuild, must give the same digest.
 //!
-//! `cargo run --release -p projector --example bench_project [-- --smoke]`
+//! `cargo run -p projector --example bench_project [-- --smoke]`; the tests run the small size as well.
 
 use std::{path::Path, time::Instant};
 
@@ -26,11 +26,14 @@ const SEED: u64 = 0x5155_4950_5501;
 
 fn main() {
     let smoke = std::env::args().any(|argument| argument == "--smoke");
-    let tasks = if smoke { 1_000 } else { 200_000 };
+    if smoke { run(1_000, 3) } else { run(200_000, 64) }
+}
+
+/// Measures with so many tasks, so many decisions in one fold.
+pub(crate) fn run(tasks: u32, per_fold: usize) {
     // One command in a decision, as when the cell is idle; many, as when it is busy.
     for answers_per_decision in [1, 64] {
-        let history = history(tasks, answers_per_decision);
-        measure(&history, answers_per_decision, if smoke { 3 } else { 64 });
+        measure(&history(tasks, answers_per_decision), answers_per_decision, per_fold);
     }
 }
 

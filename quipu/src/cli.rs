@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::server::{Agent, Audit, AuditAction, Down, Supervise, Up, Verify, Whatif};
+pub(crate) use self::server::{Agent, AuditAction, Down, Supervise, Up, Verify, Whatif};
 use crate::{command, output::Format};
 
 /// Quipu: a datacenter operating system whose only truth is an append-only command log.
@@ -146,15 +146,26 @@ mod tests {
         }
     }
 
+    /// The words of a line as a shell reads them; `'` quotes.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        for (index, part) in line.split('\'').enumerate() {
+            let mut pieces = if index % 2 == 1 { vec![part] } else { part.split(' ').collect() }.into_iter();
+            words.last_mut().expect("never empty").push_str(pieces.next().unwrap_or_default());
+            words.extend(pieces.map(Into::into));
+        }
+        words
+    }
+
     #[test]
     fn every_example_can_be_parsed() {
-        for command in Cli::command().get_subcommands() {
+        let root = Cli::command();
+        for command in root.get_subcommands().chain([&root]) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            for line in help.lines().filter_map(|line| line.strip_prefix("  quipu ")) {
+            for line in help.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| line.starts_with("quipu ")) {
                 let line = line.split("  ").next().expect("a first part").split(" >").next().expect("a first part");
-                let words = line.split(' ').map(|word| word.trim_matches('\''));
-                let parsed = Cli::try_parse_from(std::iter::once("quipu").chain(words));
-                assert!(parsed.is_ok(), "quipu {line}: {}", parsed.expect_err("checked"));
+                let parsed = Cli::try_parse_from(words(line));
+                assert!(parsed.is_ok(), "{line}: {}", parsed.expect_err("checked"));
             }
         }
     }

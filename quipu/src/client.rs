@@ -76,21 +76,6 @@ impl Error {
             Self::Refused { code, .. } => of_refusal(code).map(Into::into),
         }
     }
-
-    /// Whether the same request may do later.
-    pub(crate) fn is_transient(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } | Self::Away { .. } => true,
-            Self::Request { code, .. } => {
-                matches!(code.as_deref(), Some("UNKNOWN" | "AHEAD" | "LOG" | "AGENT_UNAVAILABLE"))
-            }
-            Self::BadAddress { .. }
-            | Self::NoCell { .. }
-            | Self::NotAGateway { .. }
-            | Self::OutcomeUnknown { .. }
-            | Self::Refused { .. } => false,
-        }
-    }
 }
 
 fn of_request(code: Option<&str>) -> Option<&'static str> {

@@ -135,7 +135,6 @@ pub(crate) const DOCUMENTS: &[(&str, &str)] = &[
     ("events", events::DOCUMENT),
     ("events -f", events::STREAM),
     ("follow", follow::EVENTS),
-    ("follow tasks", follow::TASKS),
     ("frameworks", frameworks::DOCUMENT),
     ("job", job::DOCUMENT),
     ("jobs", jobs::DOCUMENT),

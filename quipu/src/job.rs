@@ -118,7 +118,8 @@ impl FromStr for Constraint {
         };
         let values: Vec<String> = values.split(',').map(Into::into).filter(|value: &String| !value.is_empty()).collect();
         let is_word = !attribute.is_empty() && !attribute.contains(|c: char| c.is_whitespace() || "!=<>,".contains(c));
-        if is_word && (operator == Operator::Exists || !values.is_empty()) {
+        let has_values = values.first().is_some_and(|value| !value.starts_with('='));
+        if is_word && (operator == Operator::Exists || has_values) {
             return Ok(Self { attribute: attribute.into(), operator, values });
         }
         Err("expected zone=north, zone=north,south, zone!=north or ssd".into())

@@ -8,6 +8,7 @@ pub mod down;
 mod layout;
 mod local_agent;
 mod plane;
+mod progress;
 pub mod supervise;
 pub mod up;
 pub mod whatif;

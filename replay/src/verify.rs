@@ -94,7 +94,7 @@ impl Report {
 /// Why the reading of the log ended early.
 enum Stop {
     Failed(Error),
-    Found(Finding),
+    Found(Box<Finding>),
 }
 
 impl From<command_log::Error> for Stop {
@@ -108,20 +108,20 @@ impl From<redecide::Error> for Stop {
         let message = error.to_string();
         match error {
             redecide::Error::Unreadable(source) => Self::Failed(source.into()),
-            redecide::Error::Halt { halt, difference } => Self::Found(Finding {
+            redecide::Error::Halt { halt, difference } => Self::Found(Box::new(Finding {
                 at: halt.at(),
                 code: halt.code(),
                 message: halt.to_string(),
                 hint: halt.hint(),
                 difference: difference.map(|difference| *difference),
-            }),
-            redecide::Error::Differs { difference } => Self::Found(Finding {
+            })),
+            redecide::Error::Differs { difference } => Self::Found(Box::new(Finding {
                 at: difference.decision_at,
                 code: "decision_differs",
                 message,
                 hint: "keep the log as it is: either its decisions were changed, or the program that decided is not this one",
                 difference: Some(*difference),
-            }),
+            })),
         }
     }
 }
@@ -139,7 +139,7 @@ pub async fn verify(log: &dyn Log, progress: OnProgress<'_>) -> Result<Report, E
     let read = view.for_each(progress, |stored| again.step(&stored).map(|_| ()).map_err(Stop::from)).await;
     match read {
         Ok(()) => Ok(report(&again, None)),
-        Err(Stop::Found(finding)) => Ok(report(&again, Some(finding))),
+        Err(Stop::Found(finding)) => Ok(report(&again, Some(*finding))),
         Err(Stop::Failed(error)) => Err(error),
     }
 }

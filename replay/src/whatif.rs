@@ -14,12 +14,12 @@ mod census;
 pub mod change;
 pub mod compare;
 mod fork_log;
-pub mod history;
+mod history;
 mod life;
-pub mod measure;
+mod measure;
 mod queue;
 mod script;
-pub mod simulation;
+mod simulation;
 mod table;
 mod ticks;
 mod typical;
@@ -28,9 +28,12 @@ use allocator::answer::Unreadable;
 use command_log::{Log, reader::Halt};
 use log_schema::Offset;
 
+pub use census::StartKey;
 pub use change::Changes;
 pub use compare::{Comparison, compare};
 pub use history::History;
+pub use life::Source;
+pub use measure::{Measure, Placement, Use};
 pub use simulation::{Pace, Run, Until, run};
 pub use table::render_table;
 

@@ -65,7 +65,9 @@ impl Agent {
                     self.jobs.remove(&job);
                 }
                 Order::Start(placement) => sifted.extend(self.sift_start(placement).map(Order::Start)),
-                other @ (Order::Kill(_) | Order::Abandon(_) | Order::Removed | Order::ThoughtSilent) => sifted.push(other),
+                other @ (Order::Kill(_) | Order::Abandon(_) | Order::Removed | Order::ThoughtSilent) => {
+                    sifted.push(other);
+                }
             }
         }
         sifted

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -22,8 +22,8 @@ use tokio::{
 
 use super::{Agent, Config, Error, Input, sandboxes_on_disk};
 use crate::{
-    cgroup::Layout, filtered::FilteredReader, fingerprint, journal::Journal, logs, machine, start::Starter, status::Reports,
-    tasks::Tasks, telemetry,
+    cgroup::Layout, filtered::FilteredReader, fingerprint, journal::Journal, logs, machine, start::Starter,
+    status::Reports, tasks::Tasks, telemetry,
 };
 
 /// How many inputs may wait for the loop.
@@ -32,6 +32,10 @@ const INPUTS_MAX: usize = 4096;
 const LOG_READERS_MAX: usize = 64;
 /// The longest wait for a first byte of output that a gateway may ask for.
 const LOG_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long the agent waits for an earlier one to let go of the directory.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+/// How often it looks.
+const LOCK_LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// The most files that the agent lets itself open: two for each running task.
 const FILES_MAX: u64 = 65_536;
 
@@ -42,7 +46,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let _told_to_leave_when_dropped = Leave(inputs.clone());
     let sandboxes = config.directory.join("sandboxes");
     fs::create_dir_all(&sandboxes).map_err(failed("make", &sandboxes))?;
-    let _in_use = lock(&config.directory.join("agent.lock"))?;
+    let _in_use = lock_patiently(&config.directory.join("agent.lock")).await?;
     allow_many_files();
 
     let journal = open_journal(&config.directory.join("journal"), &sandboxes)?;
@@ -136,6 +140,18 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Er
     move |source| Error::Directory { doing, path, source }
 }
 
+/// Takes the lock of the directory. An agent that is just leaving may hold it for a moment yet, as may a
+/// process that is just being started and still has its descriptors.
+async fn lock_patiently(path: &Path) -> Result<File, Error> {
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        match lock(path) {
+            Err(Error::InUse { .. }) if Instant::now() < deadline => tokio::time::sleep(LOCK_LOOK_AGAIN).await,
+            other => return other,
+        }
+    }
+}
+
 fn lock(path: &Path) -> Result<File, Error> {
     let file = File::create(path).map_err(failed("open", path))?;
     match file.try_lock() {
@@ -171,12 +187,7 @@ async fn leave_when_told(mut shutdown: watch::Receiver<bool>, inputs: mpsc::Send
 }
 
 /// Hands on what comes over the link; readers of output are served beside the loop.
-async fn forward(
-    mut inbound: mpsc::Receiver<Inbound>,
-    inputs: mpsc::Sender<Input>,
-    link: Link,
-    sandboxes: PathBuf,
-) {
+async fn forward(mut inbound: mpsc::Receiver<Inbound>, inputs: mpsc::Sender<Input>, link: Link, sandboxes: PathBuf) {
     let mut readers = JoinSet::new();
     let room = Arc::new(Semaphore::new(LOG_READERS_MAX));
     while let Some(message) = inbound.recv().await {

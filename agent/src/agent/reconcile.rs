@@ -55,7 +55,8 @@ impl Agent {
     /// Compares, once, when the agent has obeyed far enough.
     pub(super) fn reconcile_if_due(&mut self) {
         let obeyed = self.reader.and_then(|reader| reader.to());
-        let Some(expected) = self.expected.as_mut().filter(|expected| !expected.compared && expected.to <= obeyed) else {
+        let Some(expected) = self.expected.as_mut().filter(|expected| !expected.compared && expected.to <= obeyed)
+        else {
             return;
         };
         expected.compared = true;

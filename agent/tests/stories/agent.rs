@@ -7,12 +7,7 @@ use std::{
 
 use agent::sandbox::Sandbox;
 use command_log::remote::protocol::{FailureCode, FromAgent, ReadFrom};
-use log_schema::{
-    Class, Event, TaskState,
-    event::AgentRemovedV1,
-    job::RunSpecV1,
-    task::EndReason,
-};
+use log_schema::{Class, Event, TaskState, event::AgentRemovedV1, job::RunSpecV1, task::EndReason};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -244,6 +239,22 @@ async fn an_agent_without_a_memory_does_not_obey_history() {
     cell.decides(vec![placed("new/t1", 1, Some(shell("true")))]);
     cell.status("new/t1", TaskState::Finished).await;
     assert_eq!(times_started(&cell), 0);
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_lost_its_link_before_the_first_decision_begins_afresh() {
+    let cell = Cell::new().await;
+    cell.drops_appends(true);
+    let agent = cell.agent();
+    cell.query(2).await;
+    cell.decides(vec![placed("old/t1", 1, Some(shell(WAITS)))]);
+    let seen = cell.connections();
+    cell.query(seen + 2).await;
+    cell.drops_appends(false);
+    cell.report(1).await;
+    cell.decides(vec![placed("fw/t1", 1, Some(shell("true")))]);
+    cell.status("fw/t1", TaskState::Finished).await;
     agent.leave().await;
 }
 

@@ -142,7 +142,7 @@ impl Cell {
         let (shutdown, told) = watch::channel(false);
         let config = Config {
             id: me(),
-            gateway_url: format!("http://127.0.0.1:{}", self.port),
+            gateway_url: self.url(),
             token: None,
             directory: self.directory.path().to_owned(),
             resources: None,
@@ -247,9 +247,7 @@ impl Cell {
     /// When the cell heard for the first time that a task runs.
     pub fn running_since(&self, name: &str) -> Option<Instant> {
         let state = self.state.lock().expect("no panic");
-        let is_it = |(_, command): &(Envelope, Command)| {
-            matches!(command, Command::UpdateTaskStatus(body) if body.task.as_str() == name && body.state == TaskState::Running)
-        };
+        let is_it = |(_, command): &(Envelope, Command)| matches!(command, Command::UpdateTaskStatus(body) if body.task.as_str() == name && body.state == TaskState::Running);
         state.commands.iter().position(is_it).map(|at| state.came[at])
     }
 
@@ -272,6 +270,15 @@ impl Cell {
             FromAgent::Append { .. } | FromAgent::Telemetry { .. } => false,
         };
         self.wait_for("output", |state| state.answers.iter().find(is_it).cloned()).await
+    }
+
+    /// How often an agent has connected.
+    pub fn connections(&self) -> usize {
+        self.state.lock().expect("no panic").queries.len()
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// The query string of the n-th connection, from 1.

@@ -44,7 +44,9 @@ fn a_program_that_is_not_in_path_cannot_start_and_says_so() {
 #[test]
 fn a_spec_that_cannot_be_obeyed_fails_without_a_panic() {
     let long = "x".repeat(4 << 20);
-    for (name, argv) in [("empty.0", vec![]), ("blank.0", vec![""]), ("zero.0", vec!["a\0b"]), ("long.0", vec!["true", long.as_str()])] {
+    for (name, argv) in
+        [("empty.0", vec![]), ("blank.0", vec![""]), ("zero.0", vec!["a\0b"]), ("long.0", vec!["true", long.as_str()])]
+    {
         let mut task = Supervised::new(name).argv(&argv).start();
         let ended = task.ended();
         assert_eq!(ended.end.reason, EndReason::CannotStart, "{name}");
@@ -56,8 +58,10 @@ fn a_spec_that_cannot_be_obeyed_fails_without_a_panic() {
 
 #[test]
 fn environment_arguments_and_output_are_those_of_the_task() {
-    let mut task =
-        Supervised::new("env.0").env("PORT0", "31007").shell("echo $PORT0; pwd; echo wrong >&2; cat; ps -o pgid= -p $$").start();
+    let mut task = Supervised::new("env.0")
+        .env("PORT0", "31007")
+        .shell("echo $PORT0; pwd; echo wrong >&2; cat; ps -o pgid= -p $$")
+        .start();
     task.ended();
     let out = task.output(Stream::Stdout);
     let mut lines = out.lines();
@@ -68,11 +72,17 @@ fn environment_arguments_and_output_are_those_of_the_task() {
 
 #[test]
 fn a_task_asked_to_end_may_do_so_in_its_own_way() {
-    let mut task = Supervised::new("polite.0").grace_ms(60_000).shell("trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.01; done").start();
+    let mut task = Supervised::new("polite.0")
+        .grace_ms(60_000)
+        .shell("trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.01; done")
+        .start();
     task.output_holds("up");
     task.kill();
     let ended = task.ended();
-    assert_eq!((ended.state, ended.end.reason, ended.end.exit_code), (TaskState::Killed, EndReason::Requested, Some(3)));
+    assert_eq!(
+        (ended.state, ended.end.reason, ended.end.exit_code),
+        (TaskState::Killed, EndReason::Requested, Some(3))
+    );
     assert!(task.output(Stream::Stdout).ends_with("bye\n"));
 }
 
@@ -86,7 +96,8 @@ fn after_the_grace_the_whole_family_is_killed_grandchildren_and_all() {
     let ended = task.ended();
     assert_eq!((ended.state, ended.end.signal), (TaskState::Killed, Some(9)));
     assert!(task.processes().is_empty(), "left over: {:?}", task.processes());
-    let far: i32 = task.output(Stream::Stdout).lines().find_map(|line| line.strip_prefix("far ")?.parse().ok()).expect("a pid");
+    let far: i32 =
+        task.output(Stream::Stdout).lines().find_map(|line| line.strip_prefix("far ")?.parse().ok()).expect("a pid");
     assert!(!supervised::alive(far), "the grandchild in its own session lives on");
 }
 
@@ -123,7 +134,10 @@ fn output_is_rotated_and_the_newest_is_kept() {
     assert_eq!(files.len(), 3);
     assert!(files.iter().all(|(_, file)| fs::metadata(file).expect("a segment").len() <= 1000));
     assert!(task.output(Stream::Stdout).ends_with("1999\n2000\n"));
-    assert_eq!(fs::read_link(task.sandbox.dir().join("stdout")).expect("a link"), files[2].1.file_name().expect("a name"));
+    assert_eq!(
+        fs::read_link(task.sandbox.dir().join("stdout")).expect("a link"),
+        files[2].1.file_name().expect("a name")
+    );
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::{
 pub fn after_end(emit: &mut Emit<'_>, task_ref: &TaskRef) {
     let TaskRef::Job { job: number, index } = task_ref else { return };
     let job = emit.state.jobs.get(*number);
-    let task = &job.tasks[index];
+    let task = job.task(*index).expect("a task that has ended was placed");
     let Phase::Ended(state) = task.phase else { panic!("a task that has ended is in its last state") };
     if let Some((delay_ms, restarts)) = next_start(job, *index, task, state) {
         let task = task_id(emit.state, task_ref);

@@ -1,15 +1,17 @@
 //! Folds what happens to jobs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use log_schema::{
-    JobId, PortRanges, Resources, TaskState,
+    JobId, TaskState,
     event::{JobAcceptedV1, JobEndedV1, JobForgottenV1, JobScaledV1, JobStoppingV1, PlacementDeferredV1},
+    job::JobSpecV1,
 };
 
 use crate::state::{
     State,
-    jobs::{Job, JobNo, Standing},
+    agents::amounts_of,
+    jobs::{Job, JobNo, Spec, Standing},
     queue::{Ask, Openness, TASKS_PER_TURN},
     task::Phase,
     timers::Due,
@@ -17,17 +19,16 @@ use crate::state::{
 
 impl State {
     pub(crate) fn job_accepted(&mut self, event: &JobAcceptedV1) {
-        let spec = event.spec.clone();
-        let resources = Resources { ports: PortRanges::default(), ..spec.resources.clone() };
-        let ask = Ask { resources, ports: spec.ports, constraints: spec.constraints.clone() };
+        let JobSpecV1 { id, kind, role, count, resources, ports, run: _, constraints, restart } = &event.spec;
+        let ask = Ask { resources: amounts_of(resources), ports: *ports, constraints: constraints.clone() };
         let number = self.jobs.next_number();
         self.jobs.insert(Job {
             number,
-            count: spec.count,
+            count: *count,
             shape: self.queue.shape_for(ask),
             standing: Standing::Running,
-            fresh: 0,
-            tasks: BTreeMap::new(),
+            tasks: Vec::new(),
+            withdrawn: BTreeSet::new(),
             again: BTreeSet::new(),
             backing_off: BTreeSet::new(),
             alive: BTreeSet::new(),
@@ -35,7 +36,7 @@ impl State {
             turn: None,
             placed_in_turn: 0,
             deferred: false,
-            spec,
+            spec: Spec { id: id.clone(), kind: *kind, role: role.clone(), restart: *restart },
         });
         self.job_changed(number);
     }
@@ -44,10 +45,11 @@ impl State {
         let number = self.job_no(event.job.as_str());
         let job = self.jobs.get_mut(number);
         let before = std::mem::replace(&mut job.count, event.count);
-        for (index, task) in job.tasks.range_mut(before.min(event.count)..event.count) {
+        let wanted_again = (0..).zip(&mut job.tasks).take(event.count as usize).skip(before as usize);
+        for (index, task) in wanted_again {
             if task.phase == Phase::Ended(TaskState::Killed) && !task.doomed {
                 task.phase = Phase::Waiting;
-                job.again.insert(*index);
+                job.again.insert(index);
             }
         }
         job.skip_withdrawn();

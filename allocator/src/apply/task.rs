@@ -52,12 +52,11 @@ impl State {
     fn job_task_placed(&mut self, number: JobNo, index: u32, place: impl Fn(&mut Task)) {
         let job = self.jobs.get_mut(number);
         if !job.again.remove(&index) {
-            assert_eq!(index, job.fresh, "fresh tasks are placed in order");
-            job.fresh += 1;
-            job.tasks.insert(index, Task { doomed: false, ..Task::withdrawn() });
+            assert_eq!(index, job.fresh(), "fresh tasks are placed in order");
+            job.tasks.push(Task { doomed: false, ..Task::withdrawn() });
             job.skip_withdrawn();
         }
-        place(job.tasks.get_mut(&index).expect("a task that is placed again is known"));
+        place(job.task_mut(index));
         job.active += 1;
         job.alive.insert(index);
         job.placed_in_turn += 1;
@@ -108,7 +107,7 @@ impl State {
                 let job = self.jobs.get_mut(*number);
                 let doomed = job.standing == Standing::Running && *index < job.count;
                 job.alive.remove(index);
-                let task = job.tasks.get_mut(index).expect("a task that is killed is known");
+                let task = job.task_mut(*index);
                 task.kill_requested = true;
                 task.doomed |= doomed;
                 self.job_changed(*number);
@@ -125,7 +124,7 @@ impl State {
         let (number, index) = self.job_task(&event.task);
         let timer = (event.delay_ms > 0).then(|| self.timers.set(event.delay_ms, Due::Restart(number, index)));
         let job = self.jobs.get_mut(number);
-        let task = job.tasks.get_mut(&index).expect("a task that restarts has run");
+        let task = job.task_mut(index);
         task.restarts = event.restarts;
         task.phase = timer.map_or(Phase::Waiting, Phase::BackingOff);
         let set = if timer.is_some() { &mut job.backing_off } else { &mut job.again };
@@ -137,7 +136,7 @@ impl State {
         let (number, index) = self.job_task(&event.task);
         self.stop_backing_off(number, index);
         let job = self.jobs.get_mut(number);
-        job.tasks.get_mut(&index).expect("a task that restarts has run").phase = Phase::Waiting;
+        job.task_mut(index).phase = Phase::Waiting;
         job.again.insert(index);
         self.job_changed(number);
     }
@@ -148,10 +147,13 @@ impl State {
         let job = self.jobs.get_mut(number);
         let doomed = job.standing == Standing::Running && index < job.count;
         job.again.remove(&index);
-        let task = job.tasks.entry(index).or_insert_with(Task::withdrawn);
-        task.phase = Phase::Ended(TaskState::Killed);
-        task.doomed = doomed;
-        job.skip_withdrawn();
+        if index < job.fresh() {
+            let task = job.task_mut(index);
+            task.phase = Phase::Ended(TaskState::Killed);
+            task.doomed = doomed;
+        } else {
+            job.withdraw_fresh(index);
+        }
         self.job_changed(number);
     }
 
@@ -166,7 +168,7 @@ impl State {
     fn stop_backing_off(&mut self, number: JobNo, index: u32) {
         let job = self.jobs.get_mut(number);
         if job.backing_off.remove(&index)
-            && let Phase::BackingOff(timer) = job.tasks[&index].phase
+            && let Phase::BackingOff(timer) = job.task_mut(index).phase
         {
             self.timers.cancel(timer);
         }
@@ -205,7 +207,7 @@ impl State {
     /// A task that was placed before, if it is remembered.
     pub fn find_task(&self, task_ref: &TaskRef) -> Option<&Task> {
         match task_ref {
-            TaskRef::Job { job, index } => self.jobs.get(*job).tasks.get(index),
+            TaskRef::Job { job, index } => self.jobs.get(*job).task(*index),
             TaskRef::Framework { framework, name } => {
                 self.frameworks.get(*framework).tasks.get(name).map(|known| &known.task)
             }
@@ -214,12 +216,12 @@ impl State {
 
     fn task_mut(&mut self, task_ref: &TaskRef) -> &mut Task {
         match task_ref {
-            TaskRef::Job { job, index } => self.jobs.get_mut(*job).tasks.get_mut(index),
+            TaskRef::Job { job, index } => self.jobs.get_mut(*job).task_mut(*index),
             TaskRef::Framework { framework, name } => {
-                self.frameworks.get_mut(*framework).tasks.get_mut(name).map(|known| &mut known.task)
+                let known = self.frameworks.get_mut(*framework).tasks.get_mut(name);
+                &mut known.expect("an event names a task that was placed").task
             }
         }
-        .expect("an event names a task that was placed")
     }
 
     fn job_task(&self, id: &TaskId) -> (JobNo, u32) {

@@ -1,6 +1,6 @@
 //! [`Command::KillTask`](log_schema::Command::KillTask): one task ends for good.
 
-use log_schema::{Refusal, TaskId, command::KillTaskV1};
+use log_schema::{Refusal, TaskId, TaskState, command::KillTaskV1};
 
 use super::Emit;
 use crate::{
@@ -33,14 +33,20 @@ fn killable(state: &State, id: &TaskId) -> Result<TaskRef, Refusal> {
     match state.find_task(&task_ref).map(|task| task.phase) {
         Some(Phase::Ended(ended)) => Err(Refusal::TaskEnded { task: id.clone(), state: ended }),
         Some(_) => Ok(task_ref),
+        None if was_withdrawn(state, &task_ref) => Err(Refusal::TaskEnded { task: id.clone(), state: TaskState::Killed }),
         None if waits_fresh(state, &task_ref) => Ok(task_ref),
         None => Err(unknown()),
     }
+}
+
+/// Whether it is a job's task that was withdrawn before it was ever placed.
+fn was_withdrawn(state: &State, task_ref: &TaskRef) -> bool {
+    matches!(task_ref, TaskRef::Job { job, index } if state.jobs.get(*job).withdrawn.contains(index))
 }
 
 /// Whether it is a job's task that was never placed and still could be.
 fn waits_fresh(state: &State, task_ref: &TaskRef) -> bool {
     let TaskRef::Job { job, index } = task_ref else { return false };
     let job = state.jobs.get(*job);
-    job.standing == Standing::Running && (job.fresh..job.count).contains(index)
+    job.standing == Standing::Running && (job.fresh()..job.count).contains(index)
 }

@@ -2,7 +2,10 @@
 
 use std::io;
 
-use log_schema::{Event, Resources};
+use log_schema::{
+    Event, Resources,
+    job::{ConstraintV1, JobSpecV1, RunSpecV1},
+};
 use serde::Serialize;
 
 /// At most how many bytes an event has that only says ids, numbers and counts by reason: the longest
@@ -10,6 +13,10 @@ use serde::Serialize;
 const PLAIN_EVENT_BYTES_MAX: usize = 512;
 /// At most how many bytes a custom scalar has: its name and a number.
 const CUSTOM_BYTES_MAX: usize = 80;
+/// At most how many bytes a text has beside its own.
+const TEXT_BYTES_ADDED: usize = 5;
+/// At most how many bytes a constraint has beside its texts: names of fields and the operator.
+const CONSTRAINT_BYTES_ADDED: usize = 48;
 /// At most how many bytes a range of ports has.
 const PORT_RANGE_BYTES_MAX: usize = 7;
 
@@ -17,14 +24,20 @@ const PORT_RANGE_BYTES_MAX: usize = 7;
 pub(super) fn event_bytes_max(event: &Event) -> usize {
     match event {
         Event::OfferMade(e) => PLAIN_EVENT_BYTES_MAX + resources_bytes_max(&e.resources),
-        Event::TaskPlaced(e) if e.run.is_none() => PLAIN_EVENT_BYTES_MAX + resources_bytes_max(&e.resources),
+        Event::TaskPlaced(e) => {
+            let run = e.run.as_deref().map_or(0, run_bytes_max);
+            PLAIN_EVENT_BYTES_MAX + resources_bytes_max(&e.resources) + run
+        }
+        Event::JobAccepted(e) => {
+            let JobSpecV1 { resources, run, constraints, .. } = &e.spec;
+            let constraints = constraints.iter().map(constraint_bytes_max).sum::<usize>();
+            PLAIN_EVENT_BYTES_MAX + resources_bytes_max(resources) + run_bytes_max(run) + constraints
+        }
         Event::TaskStatusChanged(e) => {
             let message = e.end.as_ref().and_then(|end| end.message.as_ref());
             PLAIN_EVENT_BYTES_MAX + message.map_or(0, String::len)
         }
-        Event::JobAccepted(_) | Event::AgentAdmitted(_) | Event::AgentChanged(_) | Event::TaskPlaced(_) => {
-            encoded_len(event)
-        }
+        Event::AgentAdmitted(_) | Event::AgentChanged(_) => encoded_len(event),
         Event::TimeAdvanced(_)
         | Event::AgentUnreachable(_)
         | Event::AgentReturned(_)
@@ -56,6 +69,16 @@ pub(super) fn event_bytes_max(event: &Event) -> usize {
 
 fn resources_bytes_max(resources: &Resources) -> usize {
     resources.ports.ranges().len() * PORT_RANGE_BYTES_MAX + resources.custom.len() * CUSTOM_BYTES_MAX
+}
+
+fn run_bytes_max(run: &RunSpecV1) -> usize {
+    let parts = run.argv.len() + 2 * run.env.len() + 1;
+    run.bytes() + run.directory.as_ref().map_or(0, String::len) + parts * TEXT_BYTES_ADDED
+}
+
+fn constraint_bytes_max(constraint: &ConstraintV1) -> usize {
+    let values = constraint.values.iter().map(|value| value.len() + TEXT_BYTES_ADDED).sum::<usize>();
+    constraint.attribute.len() + CONSTRAINT_BYTES_ADDED + values
 }
 
 /// How many bytes a value has.

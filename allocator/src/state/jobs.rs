@@ -1,11 +1,11 @@
 //! The jobs and their tasks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use log_schema::{
-    JobId,
+    JobId, RoleName,
     event::JobOutcome,
-    job::{JobKind, JobSpecV1},
+    job::{JobKind, RestartV1},
     task::TaskState,
 };
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use super::{
     timers::TimerId,
 };
 
-/// A job's number in order of acceptance. Numbers are not used again.
+/// A job's number: the lowest one that no other job has. The number of a forgotten job is used again.
 pub type JobNo = u32;
 
 /// Whether a job goes on.
@@ -31,29 +31,42 @@ pub enum Standing {
     Ended(JobOutcome, TimerId),
 }
 
+/// What is remembered of a job as submitted; what its tasks run is in the log alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Spec {
+    /// Its name.
+    pub id: JobId,
+    /// Service or batch.
+    pub kind: JobKind,
+    /// The role whose share it uses.
+    pub role: RoleName,
+    /// What happens when a task ends.
+    pub restart: RestartV1,
+}
+
 /// One job.
 ///
 /// ```text
-///  index:  0 ......... fresh ........ count
-///          │ have been  │ never placed │
-///          │ placed     │ (no `Task`)  │
+///  index:  0 ......... fresh ......... count
+///          │ in `tasks` │ never placed  │
+///          │            │ (`withdrawn`) │
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
     /// Its number.
     pub number: JobNo,
-    /// As submitted; `count` there is the first one.
-    pub spec: JobSpecV1,
+    /// As submitted.
+    pub spec: Spec,
     /// What it asks for, by number.
     pub shape: ShapeNo,
     /// Whether it goes on.
     pub standing: Standing,
     /// How many tasks are wanted.
     pub count: u32,
-    /// The lowest index that was never placed.
-    pub fresh: u32,
-    /// Every task that was ever placed, or withdrawn before that.
-    pub tasks: BTreeMap<u32, Task>,
+    /// The tasks that were placed or withdrawn, by index, up to the lowest index that was neither.
+    pub tasks: Vec<Task>,
+    /// Tasks past those that were withdrawn before they were ever placed.
+    pub withdrawn: BTreeSet<u32>,
     /// Tasks to be placed again.
     pub again: BTreeSet<u32>,
     /// Tasks that wait for their next start.
@@ -71,13 +84,32 @@ pub struct Job {
 }
 
 impl Job {
-    /// How many indexes have never been placed.
+    /// The lowest index that was neither placed nor withdrawn.
+    pub fn fresh(&self) -> u32 {
+        u32::try_from(self.tasks.len()).expect("a job has fewer tasks than numbers")
+    }
+
+    /// How many indexes are still to be placed for the first time.
     pub fn fresh_left(&self) -> u32 {
-        if self.fresh >= self.count {
-            return 0;
-        }
-        let withdrawn = self.tasks.range(self.fresh..self.count).count();
-        self.count - self.fresh - u32::try_from(withdrawn).expect("fewer than count")
+        let withdrawn = self.withdrawn.range(..self.count).count();
+        let past = u32::try_from(withdrawn).expect("fewer than count");
+        self.count.saturating_sub(self.fresh() + past)
+    }
+
+    /// The task with this index, if it was placed or withdrawn and all before it were.
+    pub fn task(&self, index: u32) -> Option<&Task> {
+        self.tasks.get(index as usize)
+    }
+
+    /// The task with this index, to change.
+    pub fn task_mut(&mut self, index: u32) -> &mut Task {
+        self.tasks.get_mut(index as usize).expect("a task that changes was placed or withdrawn")
+    }
+
+    /// Withdraws a task that was never placed.
+    pub fn withdraw_fresh(&mut self, index: u32) {
+        self.withdrawn.insert(index);
+        self.skip_withdrawn();
     }
 
     /// How many tasks wait for a place.
@@ -100,13 +132,13 @@ impl Job {
             return None;
         }
         let again = self.again.first().copied().filter(|index| *index < self.count);
-        again.or((self.fresh < self.count).then_some(self.fresh))
+        again.or(Some(self.fresh()).filter(|fresh| *fresh < self.count))
     }
 
     /// Moves `fresh` over indexes that were withdrawn.
     pub fn skip_withdrawn(&mut self) {
-        while self.fresh < self.count && self.tasks.contains_key(&self.fresh) {
-            self.fresh += 1;
+        while self.withdrawn.remove(&self.fresh()) {
+            self.tasks.push(Task::withdrawn());
         }
     }
 
@@ -138,11 +170,12 @@ impl Job {
 
     fn worst_end(&self) -> JobOutcome {
         let ended_as = |wanted: TaskState| {
-            self.tasks.range(..self.count).any(|(_, task)| task.phase == Phase::Ended(wanted))
+            self.tasks.iter().take(self.count as usize).any(|task| task.phase == Phase::Ended(wanted))
         };
+        let some_withdrawn = self.withdrawn.range(..self.count).next().is_some();
         match () {
             () if ended_as(TaskState::Failed) || ended_as(TaskState::Lost) => JobOutcome::Failed,
-            () if ended_as(TaskState::Killed) => JobOutcome::Stopped,
+            () if ended_as(TaskState::Killed) || some_withdrawn => JobOutcome::Stopped,
             () => JobOutcome::Succeeded,
         }
     }
@@ -151,8 +184,10 @@ impl Job {
 /// All jobs that are not forgotten.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Jobs {
-    by_number: BTreeMap<JobNo, Box<Job>>,
-    next_number: JobNo,
+    /// By number; forgotten ones leave a gap.
+    by_number: Vec<Option<Box<Job>>>,
+    #[serde(skip)]
+    gaps: BTreeSet<JobNo>,
     #[serde(skip)]
     names: Names<JobId>,
 }
@@ -160,12 +195,12 @@ pub struct Jobs {
 impl Jobs {
     /// The number that the next job gets.
     pub fn next_number(&self) -> JobNo {
-        self.next_number
+        self.gaps.first().copied().unwrap_or_else(|| JobNo::try_from(self.by_number.len()).expect("fewer jobs than numbers"))
     }
 
     /// How many jobs there are, ended ones included.
     pub fn count(&self) -> usize {
-        self.by_number.len()
+        self.by_number.len() - self.gaps.len()
     }
 
     /// The number of the job with this name.
@@ -175,38 +210,48 @@ impl Jobs {
 
     /// The job with this number.
     pub fn get(&self, number: JobNo) -> &Job {
-        self.by_number.get(&number).expect("a job that is referred to is there")
+        let slot = self.by_number.get(number as usize).and_then(Option::as_deref);
+        slot.expect("a job that is referred to is there")
     }
 
     /// The job with this number, to change.
     pub fn get_mut(&mut self, number: JobNo) -> &mut Job {
-        self.by_number.get_mut(&number).expect("a job that is referred to is there")
+        let slot = self.by_number.get_mut(number as usize).and_then(Option::as_deref_mut);
+        slot.expect("a job that is referred to is there")
     }
 
     /// Every job, by number.
     pub fn iter(&self) -> impl Iterator<Item = &Job> {
-        self.by_number.values().map(|job| &**job)
+        self.by_number.iter().filter_map(Option::as_deref)
     }
 
     /// Takes a job in under [`Self::next_number`].
     pub fn insert(&mut self, job: Job) {
-        assert_eq!(job.number, self.next_number, "jobs are numbered in order");
-        self.next_number += 1;
+        assert_eq!(job.number, self.next_number(), "a job gets the lowest number that is free");
         self.names.insert(job.spec.id.clone(), job.number);
-        self.by_number.insert(job.number, Box::new(job));
+        let slot = job.number as usize;
+        if self.gaps.remove(&job.number) {
+            self.by_number[slot] = Some(Box::new(job));
+        } else {
+            self.by_number.push(Some(Box::new(job)));
+        }
     }
 
     /// Drops a job.
     pub fn remove(&mut self, number: JobNo) -> Job {
-        let job = self.by_number.remove(&number).expect("a job that is forgotten was there");
+        let job = self.by_number[number as usize].take().expect("a job that is forgotten was there");
         self.names.remove(job.spec.id.as_str());
+        self.gaps.insert(number);
         *job
     }
 
     /// Rebuilds what a snapshot does not hold.
     pub fn restore(&mut self) {
-        for job in self.by_number.values() {
-            self.names.insert(job.spec.id.clone(), job.number);
+        for (number, slot) in (0..).zip(&self.by_number) {
+            match slot {
+                Some(job) => self.names.insert(job.spec.id.clone(), number),
+                None => drop(self.gaps.insert(number)),
+            }
         }
     }
 }

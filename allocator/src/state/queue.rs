@@ -113,6 +113,11 @@ impl Queue {
         self.shapes.get(&number).expect("a shape that is referred to is there")
     }
 
+    /// What the tasks of every shape ask for.
+    pub fn asks(&self) -> impl Iterator<Item = &Ask> {
+        self.shapes.values().map(|shape| &shape.ask)
+    }
+
     fn get_mut(&mut self, number: ShapeNo) -> &mut Shape {
         self.shapes.get_mut(&number).expect("a shape that is referred to is there")
     }

@@ -116,6 +116,13 @@ impl Acked {
         }
     }
 
+    /// The same file, but nothing can be written to it.
+    #[cfg(test)]
+    pub(super) fn read_only(self) -> Self {
+        let file = File::open(&self.path).expect("the file is there");
+        Self { file, ..self }
+    }
+
     /// Writes a statement over the older slot; returns when it is durable.
     pub(super) fn state(&mut self, statement: &Statement) -> Result<(), Error> {
         let at = (self.slot_next * SLOT_BYTES) as u64;
@@ -177,7 +184,9 @@ mod tests {
         let mut acked = Acked::create(dir.path()).expect("created");
         assert_eq!(reopen(dir.path()).1, Statement::durable(Offset(0)));
         let said = [statement(0, &[b"a", b""]), statement(2, &[b"bcd"]), statement(3, &[b"x"])];
-        said.iter().for_each(|statement| acked.state(statement).expect("written"));
+        for statement in &said {
+            acked.state(statement).expect("written");
+        }
         let (again, newest) = reopen(dir.path());
         assert_eq!((&newest, again.slot_next), (&said[2], acked.slot_next));
         again.file.write_all_at(b"torn", ((1 - again.slot_next) * SLOT_BYTES) as u64).expect("written");
@@ -200,7 +209,7 @@ mod tests {
     fn a_watermark_without_a_good_slot_is_refused() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         assert!(Acked::open(dir.path()).expect("no error").is_none());
-        for bytes in [&[][..], &[0; 2 * SLOT_BYTES], &[7; 100]] {
+        for bytes in [vec![], vec![0; 2 * SLOT_BYTES], vec![7; 100]] {
             std::fs::write(dir.path().join("acked"), bytes).expect("written");
             assert_eq!(Acked::open(dir.path()).unwrap_err().code(), "watermark_unreadable");
         }

@@ -54,7 +54,8 @@ pub(super) fn check(at: Offset, value: &[u8]) -> Result<&[u8], Error> {
 /// Reads a value, after checking it.
 pub(super) fn decode(at: Offset, value: &[u8]) -> Result<Stored, Error> {
     let payload = Bytes::copy_from_slice(check(at, value)?);
-    let record = Record { kind: u16::from_be_bytes(part(value, 4)), version: u16::from_be_bytes(part(value, 6)), payload };
+    let record =
+        Record { kind: u16::from_be_bytes(part(value, 4)), version: u16::from_be_bytes(part(value, 6)), payload };
     Ok(Stored { offset: at, time: TimeMs(u64::from_be_bytes(part(value, 8))), record })
 }
 
@@ -75,7 +76,12 @@ mod tests {
 
     fn value() -> Vec<u8> {
         let mut value = vec![9; 99];
-        encode(Offset(7), TimeMs(1_000), &Record { kind: 3, version: 1, payload: Bytes::from_static(b"tick") }, &mut value);
+        encode(
+            Offset(7),
+            TimeMs(1_000),
+            &Record { kind: 3, version: 1, payload: Bytes::from_static(b"tick") },
+            &mut value,
+        );
         value
     }
 

@@ -6,7 +6,7 @@
 //! statement first..high       below first: lost, refuse  lost, refuse  add from body    serve
 //! ```
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use log_schema::Offset;
 use rocksdb::WriteBatch;
@@ -35,7 +35,7 @@ pub(super) fn recover(path: &Path, options: &Options) -> Result<Recovered, Error
     let error = |source| Error::Io { doing: "create the directory", path: path.to_owned(), source };
     std::fs::create_dir_all(path).map_err(error)?;
     let lock = Lock::take(path)?;
-    let place = path.join("store");
+    let place = store_in(path);
     let known = Acked::open(path)?;
     let found = if place.join("CURRENT").exists() { store::inspect(&place, options)? } else { Offset(0) };
     judge(path, known.as_ref().map(|(_, said)| said), found)?;
@@ -50,15 +50,19 @@ pub(super) fn recover(path: &Path, options: &Options) -> Result<Recovered, Error
     Ok(Recovered { store, acked, high })
 }
 
+/// Where below a log's directory its store is.
+pub(super) fn store_in(path: &Path) -> PathBuf {
+    path.join("store")
+}
+
 /// Refuses a store that ends below what was acked.
 fn judge(path: &Path, said: Option<&Statement>, found: Offset) -> Result<(), Error> {
     match said {
         Some(said) if found < said.first => Err(Error::Lost { acked: said.first, found }),
-        Some(_) => Ok(()),
         None if found > Offset(0) => {
             Err(Error::WatermarkUnreadable { path: path.join("acked"), why: "it is missing, though there are records" })
         }
-        None => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -28,7 +28,8 @@ impl Scribe {
                 }
             }
         });
-        let thread = thread.map_err(|source| Error::Io { doing: "start a thread for", path: PathBuf::from("acked"), source })?;
+        let thread =
+            thread.map_err(|source| Error::Io { doing: "start a thread for", path: PathBuf::from("acked"), source })?;
         Ok(Self { statements: Some(statements), written, thread: Some(thread) })
     }
 

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use log_schema::Offset;
 use rocksdb::{
-    BlockBasedOptions, Cache, DB, DBCompressionType, DBRawIterator, DBRecoveryMode, InfoLogger, LogLevel, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, DB, DBCompressionType, DBRawIterator, DBRecoveryMode, InfoLogger, LogLevel, ReadOptions,
+    WriteBatch, WriteOptions,
 };
 
 use super::{Options, Verified, entry, frames, lock::Lock};
@@ -19,17 +20,27 @@ const INSPECTED_FILES_MAX: i32 = 64;
 /// The bytes of one block of a sorted file: large, because records are read in runs.
 const BLOCK_BYTES: usize = 32 * 1024;
 
-/// An open store. The lock is kept as long as the database.
+/// An open store. The lock of the one that writes is kept as long as the database.
 pub(super) struct Store {
     db: DB,
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 impl Store {
     /// Opens the store for writing; makes it if it is not there.
     pub(super) fn open(path: &Path, options: &Options, lock: Lock) -> Result<Self, Error> {
         let db = DB::open(&settings(options), path).map_err(failed("open the store"))?;
-        Ok(Self { db, _lock: lock })
+        Ok(Self { db, _lock: Some(lock) })
+    }
+
+    /// Opens the store as it is now, for reading, beside whoever writes it.
+    pub(super) fn open_frozen(path: &Path, options: &Options) -> Result<Self, Error> {
+        let mut settings = settings(options);
+        // Every sorted file is opened at once, so that none is missed when the writer drops it.
+        settings.set_max_open_files(-1);
+        settings.create_if_missing(false);
+        let db = DB::open_for_read_only(&settings, path, false).map_err(failed("read the store"))?;
+        Ok(Self { db, _lock: None })
     }
 
     /// Writes what was put into a batch; returns when it is durable.
@@ -71,6 +82,7 @@ pub(super) fn inspect(path: &Path, options: &Options) -> Result<Offset, Error> {
     let mut settings = settings(options);
     // Few files are looked into; and with no bound RocksDB first tries another way to open, in vain.
     settings.set_max_open_files(INSPECTED_FILES_MAX);
+    settings.set_max_file_opening_threads(1);
     let db = DB::open_for_read_only(&settings, path, false).map_err(failed("read the store"))?;
     let sorted = sorted_through(&db)?;
     let end = end(&db)?;
@@ -181,6 +193,8 @@ fn relay(level: LogLevel, said: &str) {
     match level {
         LogLevel::Error | LogLevel::Fatal => tracing::error!(target: "rocksdb", "{}", said.trim_end()),
         LogLevel::Warn => tracing::warn!(target: "rocksdb", "{}", said.trim_end()),
-        LogLevel::Debug | LogLevel::Info | LogLevel::Header => tracing::debug!(target: "rocksdb", "{}", said.trim_end()),
+        LogLevel::Debug | LogLevel::Info | LogLevel::Header => {
+            tracing::debug!(target: "rocksdb", "{}", said.trim_end());
+        }
     }
 }

@@ -57,8 +57,13 @@ impl Tail {
     /// Shows readers a group that is durable.
     pub(super) fn publish(&self, group: Vec<Stored>) {
         let Some(high) = group.last().map(|last| last.offset.next()) else { return };
-        self.recent.write().expect("no holder of the lock panics").extend(group, self.bytes_max);
+        self.recent.write().expect("no holder of the lock panics").extend(group);
         self.progress.send_modify(|progress| progress.high = high);
+    }
+
+    /// Forgets the oldest records where there are too many. Nobody waits for this, so it comes last.
+    pub(super) fn trim(&self) {
+        self.recent.write().expect("no holder of the lock panics").trim(self.bytes_max);
     }
 
     /// Tells everybody who waits that nothing more will come.
@@ -88,9 +93,12 @@ impl Tail {
 }
 
 impl Recent {
-    fn extend(&mut self, group: Vec<Stored>, bytes_max: usize) {
+    fn extend(&mut self, group: Vec<Stored>) {
         self.bytes += group.iter().map(cost).sum::<usize>();
         self.records.extend(group);
+    }
+
+    fn trim(&mut self, bytes_max: usize) {
         while self.bytes > bytes_max {
             let Some(oldest) = self.records.pop_front() else { break };
             self.bytes -= cost(&oldest);
@@ -120,6 +128,7 @@ mod tests {
         let tail = Tail::new(Offset(10), 4 * cost(&group(0..1)[0]));
         tail.publish(group(10..13));
         tail.publish(group(13..16));
+        tail.trim();
         assert_eq!(tail.high(), Offset(16));
         assert_eq!(tail.read(Offset(11), 1000), None);
         let read = tail.read(Offset(12), 1000).expect("in memory");

@@ -22,12 +22,15 @@ const GROUP_RECORDS_MAX: usize = 65_536;
 /// What the length of a value takes in a statement's body.
 const SIZE_BYTES: usize = 4;
 
+/// Where the caller of `append` waits for offsets.
+type Reply = oneshot::Sender<Result<Vec<Offset>, Error>>;
+
 /// One call of `append`, waiting.
 pub(super) struct Request {
     /// What to append; not empty, and within the limits.
     pub(super) batch: Vec<Record>,
     /// Who waits.
-    pub(super) reply: oneshot::Sender<Result<Vec<Offset>, Error>>,
+    pub(super) reply: Reply,
 }
 
 /// The writer's end of the queue, and all that it writes to.
@@ -43,7 +46,7 @@ pub(super) struct Writer {
 struct Group {
     records: Vec<Record>,
     bytes: usize,
-    waiting: Vec<(Range<u64>, oneshot::Sender<Result<Vec<Offset>, Error>>)>,
+    waiting: Vec<(Range<u64>, Reply)>,
 }
 
 impl Writer {
@@ -90,6 +93,7 @@ impl Writer {
             // Whoever no longer waits has nothing to be told.
             let _ = reply.send(Ok(range.map(Offset).collect()));
         }
+        self.tail.trim();
     }
 
     /// A small group goes to both files at once. A large one goes to the store alone, and the watermark

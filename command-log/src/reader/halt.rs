@@ -74,7 +74,9 @@ impl Halt {
     /// What a person can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::OutOfOrder { .. } => "read the log from the offset that comes next; if it skips again, records are lost",
+            Self::OutOfOrder { .. } => {
+                "read the log from the offset that comes next; if it skips again, records are lost"
+            }
             Self::UnknownKind { .. } | Self::UnknownVersion { .. } | Self::UnreadableDecision { .. } => {
                 "upgrade this program to at least the version of the leader"
             }

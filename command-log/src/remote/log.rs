@@ -18,7 +18,9 @@ use crate::{BoxFuture, Error, Log, Stored, Watermarks, limits};
 pub const RECEIVED_MAX: usize = 65_536;
 
 /// A log that lives behind a gateway. Offsets are those of the whole log, so they have gaps: the view
-/// holds epochs and trimmed decisions only. Its watermarks speak of what was received.
+/// holds epochs and trimmed decisions only. Its watermarks speak of what was received. A log that was
+/// opened without a position and loses its connection before the first decision begins anew at the
+/// cell's present end: the reader rule then sees a gap.
 #[derive(Debug)]
 pub struct RemoteLog {
     place: String,
@@ -43,7 +45,12 @@ impl RemoteLog {
         let (link, inbound) = Link::open(config, Arc::clone(&shared))?;
         let low = position.map_or(Offset(0), |position| position.next);
         let epoch = position.map_or(EpochNumber(0), |position| position.epoch);
-        let received = Arc::new(Mutex::new(Received { low, epoch, to: position.map(|position| position.to), ..Received::default() }));
+        let received = Arc::new(Mutex::new(Received {
+            low,
+            epoch,
+            to: position.map(|position| position.to),
+            ..Received::default()
+        }));
         let (raise, high) = watch::channel(low);
         tokio::spawn(keep(inbound, Arc::clone(&received), shared, raise));
         Ok(Self { place, link, received, high })

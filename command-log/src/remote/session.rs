@@ -62,7 +62,7 @@ pub(super) async fn serve(
         Err(error) => return End::TryAgain(error),
     };
     *backoff = BACKOFF_MIN;
-    if inbound.send(Inbound::Connected).await.is_err() {
+    if inbound.send(Inbound::Connected(from)).await.is_err() {
         return End::Unused;
     }
     for message in pending.unanswered() {
@@ -159,9 +159,8 @@ async fn send(socket: &mut Socket, message: &FromAgent) -> Result<(), Error> {
 }
 
 async fn connect(request: Request) -> Result<Socket, Error> {
-    let limits = WebSocketConfig::default()
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    let limits =
+        WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX)).max_frame_size(Some(MESSAGE_BYTES_MAX));
     let connecting = connect_async_with_config(request, Some(limits), true);
     match timeout(Duration::from_millis(SILENCE_MS_MAX), connecting).await {
         Ok(Ok((socket, _))) => Ok(socket),
@@ -180,11 +179,12 @@ fn request(config: &Config, from: Option<Position>) -> Result<Request, Error> {
     };
     let mut url = format!("ws://{base}{LINK_PATH}?version={VERSION}&agent={}", config.agent);
     if let Some(Position { next, epoch, to }) = from {
-        url += &format!("&from={next}&epoch={epoch}&to={to}");
+        url = format!("{url}&from={next}&epoch={epoch}&to={to}");
     }
     let mut request = url.into_client_request().map_err(|error| wrong(&error.to_string()))?;
     if let Some(token) = &config.token {
-        let value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| wrong("the token is not printable"))?;
+        let value =
+            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| wrong("the token is not printable"))?;
         request.headers_mut().insert(AUTHORIZATION, value);
     }
     Ok(request)
@@ -204,10 +204,7 @@ mod tests {
     fn a_link_resumes_by_its_query_string() {
         let position = Position { next: Offset(812), epoch: EpochNumber(3), to: Offset(809) };
         let request = request(&config("http://127.0.0.1:7070/"), Some(position)).expect("a legal address");
-        assert_eq!(
-            request.uri().to_string(),
-            "ws://127.0.0.1:7070/v1/link?version=1&agent=a1&from=812&epoch=3&to=809"
-        );
+        assert_eq!(request.uri().to_string(), "ws://127.0.0.1:7070/v1/link?version=1&agent=a1&from=812&epoch=3&to=809");
         assert_eq!(request.headers()[AUTHORIZATION], "Bearer t");
     }
 

@@ -17,7 +17,7 @@ struct Tally {
 #[test]
 fn a_wal_cut_at_any_of_its_last_64_kib_is_served_whole_or_refused() {
     let mut subject = Subject::new(1024 * 1024);
-    subject.append(220);
+    subject.append(166);
     let image = subject.image();
     let end = written_end(image.bytes(&image.wal()));
     assert!(end > LAST_BYTES, "the WAL has only {end} bytes");
@@ -25,6 +25,20 @@ fn a_wal_cut_at_any_of_its_last_64_kib_is_served_whole_or_refused() {
     assert_eq!(served + refused, LAST_BYTES);
     // Only the last group is in its slot too; whatever else is cut off is lost, and said to be.
     assert!((100..2000).contains(&served), "{served} cuts were served");
+}
+
+#[test]
+fn the_last_group_is_restored_from_the_watermark() {
+    let mut subject = Subject::new(1024 * 1024);
+    subject.append(5);
+    let before = written_end(subject.image().bytes(&subject.image().wal()));
+    subject.append(1);
+    let image = subject.image();
+    let end = written_end(image.bytes(&image.wal()));
+    for cut in [before, before + 1, end - 1] {
+        assert_eq!(cut_at(&image, cut).reopen().code(), "served", "cut at {cut} of {before}..{end}");
+    }
+    assert_eq!(cut_at(&image, before - 1).reopen().code(), "lost");
 }
 
 #[test]
@@ -83,7 +97,8 @@ fn written_end(wal: &[u8]) -> usize {
 
 fn cut_everywhere(image: &Image, cuts: Range<usize>) -> Tally {
     let each = cuts.len().div_ceil(WORKERS);
-    let parts = (0..WORKERS).map(|n| (cuts.start + n * each).min(cuts.end)..(cuts.start + (n + 1) * each).min(cuts.end));
+    let parts =
+        (0..WORKERS).map(|n| (cuts.start + n * each).min(cuts.end)..(cuts.start + (n + 1) * each).min(cuts.end));
     let tallies = thread::scope(|scope| {
         let workers: Vec<_> = parts.map(|part| scope.spawn(|| cut_downwards(image, part))).collect();
         workers.into_iter().map(|worker| worker.join().expect("no worker found silence")).collect::<Vec<_>>()

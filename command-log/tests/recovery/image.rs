@@ -56,7 +56,8 @@ pub(crate) fn options(write_buffer_bytes: usize) -> Options {
 /// The n-th command of every story; its size and its bytes follow from `n`.
 pub(crate) fn command(n: u64) -> Record {
     let bytes = 40 + n.wrapping_mul(2_654_435_761) % 500;
-    let payload: Vec<u8> = (0..bytes).map(|at| (n.wrapping_mul(31) ^ at.wrapping_mul(at + 7) >> 2).to_le_bytes()[0]).collect();
+    let payload: Vec<u8> =
+        (0..bytes).map(|at| (n.wrapping_mul(31) ^ at.wrapping_mul(at + 7) >> 2).to_le_bytes()[0]).collect();
     Record::v1(Kind::SubmitJob, payload)
 }
 

@@ -90,9 +90,9 @@ pub struct EventFilter {
     pub agent: Option<String>,
     /// Events about this framework, its tasks and its offers.
     pub framework: Option<String>,
-    /// Leave out `time.advanced`, which every tick brings.
-    #[graphql(default = true)]
-    pub without_time: bool,
+    /// Whether to show `time.advanced` where no names are given; every tick brings one.
+    #[graphql(default)]
+    pub with_time: bool,
 }
 
 impl EventFilter {
@@ -117,7 +117,7 @@ impl EventFilter {
     pub(crate) fn wants(&self, event: &Event, about: &Subjects<'_>) -> bool {
         let name = event.name();
         let named = match self.names.as_slice() {
-            [] => !(self.without_time && matches!(event, Event::TimeAdvanced(_))),
+            [] => self.with_time || !matches!(event, Event::TimeAdvanced(_)),
             names => names.iter().any(|wanted| wanted == name),
         };
         let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|w| found == Some(w));

@@ -24,7 +24,10 @@ use crate::{
     error::{RequestError, chain},
     event::subject::Subjects,
     gateway::Gateway,
-    hub::{Anchor, Cursor, Entry, cursor::read_decision},
+    hub::{
+        Anchor, Cursor, Entry,
+        cursor::{self, read_decision},
+    },
 };
 
 /// How long a link waits until this gateway has read as far as the agent.
@@ -34,72 +37,72 @@ const TASKS_PAGE: usize = 1000;
 /// The payload bytes that go into one message, if it holds more than one record.
 const MESSAGE_BYTES: usize = MESSAGE_BYTES_MAX / 2;
 
-/// Sends what is expected of the agent, then the view, until the link ends.
-pub(super) async fn send(gateway: &Arc<Gateway>, query: &Query, queue: &mpsc::Sender<FromGateway>) -> End {
-    match follow(gateway, query, queue).await {
-        Ok(()) => None,
-        Err(end) => Some(end),
-    }
-}
-
-async fn follow(
+/// What is expected of the agent, and the view from there on, or from where the agent was.
+pub(super) async fn begin(
     gateway: &Arc<Gateway>,
     query: &Query,
-    queue: &mpsc::Sender<FromGateway>,
-) -> Result<(), (u16, String)> {
-    let later = |error: RequestError| (CLOSE_TRY_AGAIN, chain(&error));
-    let start = Start::find(gateway, query).await?;
+) -> Result<(FromGateway, Follower), (u16, String)> {
+    let remembered = remembered(gateway, query).await?;
     let (expected, as_of) = expected(gateway, &query.agent).await.map_err(later)?;
-    let (cursor, to) = match start {
-        Some(start) => start,
-        None => as_of,
-    };
-    if queue.send(expected).await.is_err() {
-        return Ok(());
-    }
-    let mut view = View::new(query.agent.clone(), to);
-    let mut cursor = cursor;
-    loop {
-        let entries = tokio::select! {
-            entries = cursor.step() => entries.map_err(|error| later(error.into()))?,
-            () = view.patience_over() => Vec::new(),
-        };
-        if entries.is_empty() {
-            view.flush();
-        }
-        for entry in entries {
-            view.take(gateway, entry).await.map_err(later)?;
-        }
-        for message in view.messages() {
-            if queue.send(message).await.is_err() {
-                return Ok(());
+    let (cursor, to) = remembered.unwrap_or(as_of);
+    Ok((expected, Follower { cursor, view: View::new(query.agent.clone(), to) }))
+}
+
+/// The view as it follows the log.
+pub(super) struct Follower {
+    cursor: Cursor,
+    view: View,
+}
+
+impl Follower {
+    /// Sends the view, until the link ends.
+    pub(super) async fn send(mut self, gateway: &Gateway, queue: &mpsc::Sender<FromGateway>) -> End {
+        loop {
+            if let Err(error) = self.step(gateway).await {
+                return Some(later(error));
+            }
+            for message in self.view.messages() {
+                queue.send(message).await.ok()?;
             }
         }
     }
+
+    async fn step(&mut self, gateway: &Gateway) -> Result<(), RequestError> {
+        let entries = tokio::select! {
+            entries = self.cursor.step() => entries?,
+            () = self.view.patience_over() => Vec::new(),
+        };
+        if entries.is_empty() {
+            self.view.flush();
+        }
+        for entry in entries {
+            self.view.take(gateway, entry).await?;
+        }
+        Ok(())
+    }
+}
+
+fn later(error: impl Into<RequestError>) -> (u16, String) {
+    (CLOSE_TRY_AGAIN, chain(&error.into()))
 }
 
 type Place = (Cursor, Option<Offset>);
 
-struct Start;
-
-impl Start {
-    /// Where the view of an agent goes on that has a memory.
-    async fn find(gateway: &Arc<Gateway>, query: &Query) -> Result<Option<Place>, (u16, String)> {
-        let Query { from: Some(from), epoch: Some(epoch), to: Some(to), .. } = *query else { return Ok(None) };
-        let later = |why: String| (CLOSE_TRY_AGAIN, why);
-        let marks = gateway.hub.log.watermarks().await.map_err(|error| later(chain(&error)))?;
-        if from < marks.low || from > marks.high || to >= from {
-            let why = format!("the log holds {}..{}, and the agent was at {from}", marks.low, marks.high);
-            return Err((CLOSE_OUT_OF_RANGE, why));
-        }
-        match tokio::time::timeout(CATCH_UP_WAIT, anchor(gateway, to)).await {
-            Err(_) => Err(later(format!("this gateway has not read up to offset {to} yet"))),
-            Ok(Err(error)) => Err((CLOSE_OUT_OF_RANGE, chain(&error))),
-            Ok(Ok(anchor)) => {
-                // The agent may have seen a later reign begin than the decision's.
-                let anchor = Anchor { epoch: anchor.epoch.max(epoch), ..anchor };
-                Ok(Some((Cursor::resume(&gateway.hub, anchor.next(), anchor), Some(to))))
-            }
+/// Where the view of an agent goes on that has a memory.
+async fn remembered(gateway: &Arc<Gateway>, query: &Query) -> Result<Option<Place>, (u16, String)> {
+    let Query { from: Some(from), epoch: Some(epoch), to: Some(to), .. } = *query else { return Ok(None) };
+    let marks = gateway.hub.log.watermarks().await.map_err(cursor::Error::from).map_err(later)?;
+    if from < marks.low || from > marks.high || to >= from {
+        let why = format!("the log holds {}..{}, and the agent was at {from}", marks.low, marks.high);
+        return Err((CLOSE_OUT_OF_RANGE, why));
+    }
+    match tokio::time::timeout(CATCH_UP_WAIT, anchor(gateway, to)).await {
+        Err(_) => Err((CLOSE_TRY_AGAIN, format!("this gateway has not read up to offset {to} yet"))),
+        Ok(Err(error)) => Err((CLOSE_OUT_OF_RANGE, chain(&error))),
+        Ok(Ok(anchor)) => {
+            // The agent may have seen a later reign begin than the decision's.
+            let anchor = Anchor { epoch: anchor.epoch.max(epoch), ..anchor };
+            Ok(Some((Cursor::resume(&gateway.hub, anchor.next(), anchor), Some(to))))
         }
     }
 }

@@ -45,13 +45,13 @@ impl EventQuery {
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default)] filter: EventFilter,
+        filter: Option<EventFilter>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<EventPage> {
-        let gateway = gateway(ctx);
+        let (gateway, filter) = (gateway(ctx), filter.unwrap_or_default());
         let page = match (&after, last, &before) {
             (_, None, None) => forwards(gateway, filter, first, after.as_deref()).await,
             (None, _, _) if first.is_none() => backwards(gateway, filter, last, before.as_deref()).await,

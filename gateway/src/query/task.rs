@@ -329,7 +329,7 @@ impl TaskQuery {
     async fn tasks(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default)] filter: TaskFilter,
+        filter: Option<TaskFilter>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
@@ -338,6 +338,6 @@ impl TaskQuery {
         min_offset: Option<OffsetText>,
     ) -> Result<Nodes<Task>> {
         let args = PageArgs { first, after, last, before };
-        filter.page(&scope(ctx, at, min_offset).await?, &args)
+        filter.unwrap_or_default().page(&scope(ctx, at, min_offset).await?, &args)
     }
 }

@@ -50,7 +50,8 @@ pub struct JobRow {
     /// How many restarts its tasks' policy has counted, all together.
     #[serde(default, skip_serializing_if = "ledger::is_zero")]
     pub restarts: u32,
-    /// Why tasks could not be placed, until one is placed.
+    /// Why tasks could not be placed, as said last, until none waits. Some may have been placed since:
+    /// the allocator says it once for as long as any task waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deferred: Option<Deferred>,
     /// Who submitted it, where the decision says so.
@@ -159,6 +160,13 @@ impl JobRow {
         self.is_running() && index < self.count
     }
 
+    /// Once nothing waits for a place, the reasons why it waited are history.
+    fn drop_reasons(&mut self) {
+        if !self.is_running() || self.tasks.waiting == 0 {
+            self.deferred = None;
+        }
+    }
+
     fn of(now: &Now, spec: &JobSpecV1) -> Self {
         let waiting = TaskCounts { waiting: spec.count, ..TaskCounts::default() };
         Self {
@@ -215,9 +223,7 @@ pub(crate) fn task_stepped(job: &mut JobRow, index: u32, from: Option<Phase>, to
     }
     job.tasks.take(counted, 1)?;
     job.tasks.give(to, 1);
-    if to == Phase::Placed {
-        job.deferred = None;
-    }
+    job.drop_reasons();
     Ok(counted)
 }
 
@@ -234,10 +240,10 @@ pub(crate) fn stopping(jobs: &mut Jobs, now: &Now, job: &JobId) -> Result<(), Fa
     let job = jobs.must(job)?;
     job.state = JobState::Stopping;
     job.stopping = Some(now.moment);
-    job.deferred = None;
     let unnamed = std::mem::take(&mut job.unnamed);
     job.tasks.take(Phase::Waiting, unnamed)?;
     job.tasks.give(Phase::Withdrawn, unnamed);
+    job.drop_reasons();
     Ok(())
 }
 
@@ -250,7 +256,7 @@ pub(crate) fn ended(jobs: &mut Jobs, now: &Now, job: &JobId, outcome: JobOutcome
         JobOutcome::Stopped => JobState::Stopped,
     };
     job.ended = Some(now.moment);
-    job.deferred = None;
+    job.drop_reasons();
     Ok(job.role.clone())
 }
 
@@ -269,6 +275,7 @@ pub(crate) fn scaled(jobs: &mut Jobs, tasks: &mut Tasks, now: &Now, job: &JobId,
         job.unnamed = ledger::less(job.unnamed, unnamed, "tasks without a row")?;
         job.tasks.take(Phase::Waiting, unnamed)?;
         job.tasks.give(Phase::Withdrawn, unnamed);
+        job.drop_reasons();
         return Ok(());
     }
     let unnamed = count - before - named_within(tasks, job, before, count)?;

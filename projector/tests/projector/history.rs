@@ -44,7 +44,7 @@ fn answer(known: &mut Known, at: u64, line: &str) -> AnswerV1 {
     for part in line.split(';') {
         let mut words = part.split_whitespace();
         match words.next().expect("a part has a verb") {
-            "asked" => answer.asked = Some(AskedV1 { principal: id(&mut words), key: id(&mut words) }),
+            "asked" => answer.asked = Some(AskedV1 { principal: id(&mut words), key: id(&mut words), digest: 0 }),
             "refused" => answer.refusal = Some(Refusal::JobUnknown { job: id(&mut words) }),
             "repeats" => answer.repeats = Some(Offset(id(&mut words))),
             verb => answer.events.push(known.event(verb, &mut words)),

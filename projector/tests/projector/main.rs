@@ -5,6 +5,9 @@
 //! `n`, counted from 0, is decided at `2 * n + 1`.
 
 mod as_of;
+#[allow(dead_code, reason = "its `main` is for `cargo run`")]
+#[path = "../../examples/bench_project.rs"]
+mod bench_project;
 mod crash;
 mod facts;
 mod history;
@@ -12,3 +15,8 @@ mod paging;
 mod random;
 mod rows;
 mod tasks;
+
+#[test]
+fn the_bench_finds_one_answer_however_it_folds() {
+    bench_project::run(1_000, 3);
+}

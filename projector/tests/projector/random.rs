@@ -44,7 +44,7 @@ pub(crate) fn decided(seed: u64, commands: usize) -> (Vec<Decided>, State) {
     let (mut from, mut next) = (0, 0);
     for number in 0..commands {
         let command = world.command();
-        let answer = answer_to(&mut state, next, number, command);
+        let answer = answer_to(&mut state, next, number, &command);
         world.learn(answer.iter().flat_map(|answer| &answer.events));
         answers.extend(answer);
         next += 1;
@@ -56,7 +56,7 @@ pub(crate) fn decided(seed: u64, commands: usize) -> (Vec<Decided>, State) {
     (decided, state)
 }
 
-fn answer_to(state: &mut State, at: u64, number: usize, command: Command) -> Option<AnswerV1> {
+fn answer_to(state: &mut State, at: u64, number: usize, command: &Command) -> Option<AnswerV1> {
     let principal = Principal::new("world").expect("legal");
     let key = Key::new(format!("k{}", number - number % 9 / 8)).expect("legal");
     let record = command.to_record(&Envelope { principal, key, caused_by: None, class: Class::Exogenous });

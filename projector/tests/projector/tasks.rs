@@ -26,7 +26,8 @@ fn a_job_is_counted_from_submission_to_its_end() {
     assert_eq!(job(0).submitted_by.expect("it was asked").as_str(), "ann");
     let deferred = job(1).deferred.expect("said");
     assert_eq!((deferred.waiting, deferred.reasons.len(), deferred.said.offset), (2, 1, Offset(3)));
-    assert_eq!((job(2).deferred, job(2).tasks.waiting, job(2).tasks.placed), (None, 1, 1));
+    assert_eq!((job(2).deferred.is_some(), job(2).tasks.waiting, job(2).tasks.placed), (true, 1, 1));
+    assert_eq!((job(3).deferred, job(3).tasks.waiting), (None, 0));
     assert_eq!((job(4).tasks.starting, job(5).tasks.running), (2, 2));
     assert_eq!((job(6).tasks.running, job(6).tasks.finished), (1, 1));
     assert_eq!((job(7).state, job(7).ended.map(|at| at.offset)), (JobState::Succeeded, Some(Offset(15))));

@@ -27,9 +27,20 @@ impl<'a> Node<'a> {
         Self { value, now_ms }
     }
 
+    /// The value itself.
+    pub(crate) fn value(&self) -> &'a Value {
+        self.value
+    }
+
+    /// When it is looked at.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
     /// The part of the node that is found there.
     pub(crate) fn at(&self, pointer: &str) -> Self {
-        Self { value: self.value.pointer(pointer).unwrap_or(&Value::Null), now_ms: self.now_ms }
+        const NOTHING: &Value = &Value::Null;
+        Self { value: self.value.pointer(pointer).unwrap_or(NOTHING), now_ms: self.now_ms }
     }
 
     /// Whether nothing is there.

@@ -21,14 +21,14 @@ pub fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&args.dir).with_context(|| format!("could not make {}", args.dir.display()))?;
     let pid = PidFile::of_agent(&args.dir);
     pid.write(i32::try_from(std::process::id())?)?;
-    runtime.block_on(agent::agent::run(config))?;
+    runtime.block_on(agent::run(config))?;
     pid.remove();
     Ok(ExitCode::SUCCESS)
 }
 
-fn config(args: &cli::Agent, shutdown: watch::Receiver<bool>) -> anyhow::Result<agent::agent::Config> {
+fn config(args: &cli::Agent, shutdown: watch::Receiver<bool>) -> anyhow::Result<agent::Config> {
     let resources: Option<Resources> = args.resources.as_deref().map(str::parse).transpose()?;
-    Ok(agent::agent::Config {
+    Ok(agent::Config {
         id: args.id.as_deref().map_or_else(own_id, |id| Ok(AgentId::new(id)?))?,
         gateway_url: args.gateway.clone(),
         token: None,

@@ -2,6 +2,7 @@
 
 use std::{process::ExitCode, time::{Duration, Instant}};
 
+use agent::sandbox::Sandbox;
 use anyhow::bail;
 use nix::{
     sys::signal::{Signal, kill},
@@ -20,7 +21,7 @@ pub fn run(args: &cli::Down) -> anyhow::Result<ExitCode> {
     let layout = Layout::new(&args.dir);
     let control = end(&layout.control_pid(), "control plane")?;
     let agent = end(&layout.agent_pid(), "agent")?;
-    let tasks = if args.kill_tasks { agent::sandbox::end_all(&layout.agent())? } else { 0 };
+    let tasks = if args.kill_tasks { end_tasks(&layout)? } else { 0 };
     if args.kill_tasks {
         println!("ended {tasks} tasks");
     }
@@ -28,6 +29,38 @@ pub fn run(args: &cli::Down) -> anyhow::Result<ExitCode> {
         println!("nothing runs in {}", layout.root().display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends every task whose supervisor still runs; returns how many did.
+fn end_tasks(layout: &Layout) -> anyhow::Result<usize> {
+    let running = supervisors(layout)?;
+    for (sandbox, pid) in &running {
+        sandbox.want_kill()?;
+        // One that has ended meanwhile needs no signal.
+        let _ = kill(Pid::from_raw(*pid), Signal::SIGTERM);
+    }
+    let begun = Instant::now();
+    while !supervisors(layout)?.is_empty() {
+        if begun.elapsed() > PATIENCE {
+            bail!("{} tasks have not ended within {} s", supervisors(layout)?.len(), PATIENCE.as_secs());
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Ok(running.len())
+}
+
+/// The sandboxes whose tasks run, with their supervisors.
+fn supervisors(layout: &Layout) -> anyhow::Result<Vec<(Sandbox, i32)>> {
+    let Ok(entries) = std::fs::read_dir(layout.sandboxes()) else { return Ok(Vec::new()) };
+    let mut running = Vec::new();
+    for entry in entries {
+        let sandbox = Sandbox::at(entry?.path());
+        let Some(named) = sandbox.supervisor()? else { continue };
+        if agent::process_tree::start_ticks(named.pid) == Some(named.start_ticks) {
+            running.push((sandbox, named.pid));
+        }
+    }
+    Ok(running)
 }
 
 /// Asks a process to end and waits for it; says whether one ran.

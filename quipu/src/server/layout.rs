@@ -14,6 +14,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::{Context, bail};
+use command_log::embedded::FrozenLog;
+
+use crate::cli::parse::LogSource;
+
 /// The directory of one cell.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -51,6 +56,11 @@ impl Layout {
         self.root.join("agent")
     }
 
+    /// The sandboxes of this machine's tasks.
+    pub fn sandboxes(&self) -> PathBuf {
+        self.agent().join("sandboxes")
+    }
+
     /// What the agent prints.
     pub fn agent_output(&self) -> PathBuf {
         self.root.join("agent.out")
@@ -70,6 +80,15 @@ impl Layout {
     pub fn agent_pid(&self) -> PidFile {
         PidFile::of_agent(&self.agent())
     }
+}
+
+/// The log of a cell on this machine as it is now, whether the cell runs or not.
+pub fn frozen_log(source: &LogSource) -> anyhow::Result<FrozenLog> {
+    let LogSource::Dir(root) = source else {
+        bail!("a log is read from the directory of its cell, and {source} is none; run this where the cell is kept")
+    };
+    let path = Layout::new(root).log();
+    FrozenLog::open(&path).with_context(|| format!("could not read the log in {}", path.display()))
 }
 
 /// Names a process in a way that a later process with the same number is not mistaken for it.

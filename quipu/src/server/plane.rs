@@ -19,7 +19,7 @@ use super::layout::Layout;
 
 /// A control plane that runs.
 pub struct Plane {
-    gateway: gateway::Running,
+    gateway: gateway::RunningGateway,
     leader: JoinHandle<anyhow::Result<()>>,
     stop: watch::Sender<bool>,
     /// True when the leader has ended, by itself or not.
@@ -37,7 +37,7 @@ impl Plane {
         let (stop, stopped) = watch::channel(false);
         let mut config = gateway::Config::new(Arc::clone(&log), Arc::clone(&telemetry), layout.projections());
         config.listen = listen;
-        let gateway = gateway::serve(config, stopped.clone()).await.context("could not start the gateway")?;
+        let gateway = gateway::serve(config).await.context("could not start the gateway")?;
         let config = leader::Config {
             node: Principal::new(format!("allocator-{}", std::process::id()))?,
             snapshots: Some(layout.snapshots()),
@@ -53,16 +53,20 @@ impl Plane {
         self.gateway.local_addr()
     }
 
-    /// Resolves when the allocator has ended by itself: something is wrong with the log.
-    pub async fn leader_ended(&self) {
-        // An error means that the leader's thread is gone, which is an end too.
-        let _ = self.leader_ended.clone().wait_for(|ended| *ended).await;
+    /// Resolves when a part has ended by itself: something is wrong with the log.
+    pub async fn broken(&self) {
+        let mut leader_ended = self.leader_ended.clone();
+        tokio::select! {
+            // An error means that the leader's thread is gone, which is an end too.
+            _ = leader_ended.wait_for(|ended| *ended) => {},
+            halted = self.gateway.halted() => tracing::error!(error = &halted as &dyn std::error::Error, "the gateway halted"),
+        }
     }
 
     /// Stops the parts; the error is the one that ended the leader.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
-        self.gateway.join().await.context("the gateway failed")?;
+        self.gateway.stop().await.context("the gateway failed")?;
         let ended = tokio::task::spawn_blocking(|| self.leader.join()).await?;
         ended.map_err(|_| anyhow::anyhow!("the allocator panicked: an invariant is broken; see the messages above"))?
     }

@@ -46,7 +46,7 @@ async fn up(args: &cli::Up) -> anyhow::Result<()> {
     };
     let ended = tokio::select! {
         _ = stop.wait_for(|stopped| *stopped) => Ok(()),
-        () = plane.leader_ended() => Ok(()),
+        () = plane.broken() => Ok(()),
         failed = keep_agent => failed,
     };
     layout.control_pid().remove();

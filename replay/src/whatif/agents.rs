@@ -16,7 +16,7 @@ use super::{
     census::{Active, StartKey},
     history::History,
     life::{Planned, Source},
-    script::{Place, Report},
+    script::{Place, Report, Script},
 };
 
 /// What part of a start a report is.
@@ -189,7 +189,7 @@ impl<'a> Agents<'a> {
         let say = |part, planned: Planned| schedule(placed.time, Utterance { incarnation, part, planned });
         let part = |planned: &Planned| if planned.state.is_terminal() { Part::End } else { Part::Before };
         let mut scheduled: Vec<_> = plan.reports.into_iter().map(|planned| say(part(&planned), planned)).collect();
-        for echo in script.into_iter().flat_map(|script| script.echoes()).filter(|_| as_history) {
+        for echo in script.into_iter().flat_map(Script::echoes).filter(|_| as_history) {
             let Report { place, state, end } = echo.clone();
             let planned = Planned { after_ms: place.time - placed.time, state, end, place: Some(place) };
             scheduled.push(say(Part::Echo, planned));
@@ -264,4 +264,3 @@ fn report(run: &Run, utterance: &Utterance, time: u64) -> Record {
     };
     Command::UpdateTaskStatus(body).to_record(&envelope)
 }
-

@@ -70,7 +70,7 @@ impl Changes {
             Command::ReportAgent(c) if self.drop_agents.contains(&c.agent) => return Rewritten::Dropped,
             Command::RemoveAgent(c) if self.drop_agents.contains(&c.agent) => return Rewritten::Dropped,
             Command::MarkAgentUnreachable(c) if self.drop_agents.contains(&c.agent) => return Rewritten::Dropped,
-            Command::SetParameters(c) => Command::SetParameters(self.without_set(c)),
+            Command::SetParameters(c) => Command::SetParameters(self.without_set(&c)),
             Command::SubmitJob(mut c) => {
                 c.job.count = self.scaled(&c.job.id, c.job.count, 1);
                 Command::SubmitJob(c)
@@ -123,7 +123,7 @@ impl Changes {
         self.scale.get(job).map_or(count, |factor| factor.of(count).max(min))
     }
 
-    fn without_set(&self, command: SetParametersV1) -> SetParametersV1 {
+    fn without_set(&self, command: &SetParametersV1) -> SetParametersV1 {
         let set = &self.set;
         SetParametersV1 {
             policy: command.policy.filter(|_| set.policy.is_none()),
@@ -167,9 +167,10 @@ impl fmt::Display for Changes {
     /// The changes as options of the command line; `nothing` if there are none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set = parameters(&self.set).into_iter().map(|(name, value)| format!("--set {name}={value}"));
-        let added = self.add_agents.iter().map(|added| {
-            format!("--add-agents {}x{{{}}}", added.count, added.capacity.to_string().replace(' ', ","))
-        });
+        let added = self
+            .add_agents
+            .iter()
+            .map(|added| format!("--add-agents {}x{{{}}}", added.count, added.capacity.to_string().replace(' ', ",")));
         let dropped = self.drop_agents.iter().map(|agent| format!("--drop-agent {agent}"));
         let scaled = self.scale.iter().map(|(job, factor)| format!("--scale {job}={factor}"));
         let all: Vec<_> = set.chain(added).chain(dropped).chain(scaled).collect();

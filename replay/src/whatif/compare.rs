@@ -243,7 +243,9 @@ fn outcome(history: &History, run: &Run, end: u64) -> Outcome {
         wait_running: waits(&measure.waits_running_ms),
         makespan_ms: measure.last_end.map_or(0, |last| last.saturating_sub(from)),
         allocation_permille: allocation(&measure.uses, from, end),
-        allocation_over_time_permille: buckets(from, end).map(|(from, to)| allocation(&measure.uses, from, to)).collect(),
+        allocation_over_time_permille: buckets(from, end)
+            .map(|(from, to)| allocation(&measure.uses, from, to))
+            .collect(),
         records: run.next.0 - history.fork.0,
         decisions: measure.decisions,
         refusals: measure.refusals,
@@ -370,7 +372,9 @@ fn notes(history: &History, baseline: &Run, variant: &Run) -> Vec<String> {
     }
     let is_service = |run: &Run| run.state.jobs.iter().any(|job| job.spec.kind == JobKind::Service && job.active > 0);
     if is_service(baseline) || is_service(variant) {
-        notes.push("services still run at the end: they have no end of their own and do not count for the makespan".into());
+        notes.push(
+            "services still run at the end: they have no end of their own and do not count for the makespan".into(),
+        );
     }
     if baseline.cut_short || variant.cut_short {
         notes.push("a run was stopped before its work was done, for its number of records".into());

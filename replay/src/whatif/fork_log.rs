@@ -4,11 +4,7 @@
 
 use std::collections::VecDeque;
 
-use command_log::{
-    Stored,
-    memory::MemoryLog,
-    reader::Reader,
-};
+use command_log::{Stored, memory::MemoryLog, reader::Reader};
 use log_schema::{AnswerV1, Chain, DecisionV1, Kind, Offset, Record, TimeMs, record::PAYLOAD_BYTES_MAX};
 
 use super::{

@@ -46,8 +46,12 @@ pub enum Role {
     },
     /// An agent's report of a start: the modelled agent makes it.
     Report,
-    /// An agent's report of no start that is known.
-    Stray,
+    /// An agent's report of no start that is known: it was refused, and is said again unless the fork
+    /// has a start of this number, which it must not touch.
+    Stray {
+        /// The start that it names.
+        incarnation: u64,
+    },
     /// Anything else: it is said again at its time.
     Said,
 }
@@ -251,12 +255,16 @@ impl Scan {
 
     /// Notes which decision answered these records, and how long they waited for it.
     fn cover(&mut self, range: &[Place], by: Place) {
-        range.iter().for_each(|place| self.latencies.add(by.time - place.time));
+        for place in range {
+            self.latencies.add(by.time - place.time);
+        }
         let (Some(first), Some(asked)) = (self.records.first(), range.last()) else { return };
         let first = first.stored.offset.0;
         let until = usize::try_from((asked.offset.0 + 1).saturating_sub(first)).expect("kept in memory");
         let from = usize::try_from(range[0].offset.0.saturating_sub(first)).expect("kept in memory");
-        self.records[from..until].iter_mut().for_each(|past| past.cover = Some(by));
+        for past in &mut self.records[from..until] {
+            past.cover = Some(by);
+        }
     }
 
     fn command(&mut self, stored: &Stored, place: Place) -> Role {
@@ -270,7 +278,7 @@ impl Scan {
                 Role::Tick { now: tick.now.0 }
             }
             Command::UpdateTaskStatus(report) if self.scripts.reported(place, &report) => Role::Report,
-            Command::UpdateTaskStatus(_) => Role::Stray,
+            Command::UpdateTaskStatus(report) => Role::Stray { incarnation: report.incarnation.0 },
             Command::SubmitJob(_)
             | Command::StopJob(_)
             | Command::ScaleJob(_)

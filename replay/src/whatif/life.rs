@@ -138,7 +138,12 @@ impl Lives {
             if reports.iter().all(|report| report.state < state) {
                 let of_job = delays.and_then(|delays| usual(delays).median());
                 let after_ms = of_job.or_else(|| usual(&self.cell).median()).unwrap_or(0).max(later);
-                reports.push(Planned { after_ms: length.map_or(after_ms, |length| after_ms.min(length)), state, end: None, place: None });
+                reports.push(Planned {
+                    after_ms: length.map_or(after_ms, |length| after_ms.min(length)),
+                    state,
+                    end: None,
+                    place: None,
+                });
             }
         };
         add(TaskState::Starting, |delays| &delays.starting);
@@ -197,7 +202,9 @@ impl Lives {
                     | TaskState::Lost => {}
                 }
             }
-            finished_ms(script).into_iter().for_each(|ms| delays.finished.add(ms));
+            if let Some(ms) = finished_ms(script) {
+                delays.finished.add(ms);
+            }
         }
     }
 }

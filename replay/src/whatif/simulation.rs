@@ -193,13 +193,16 @@ impl<'a> Simulation<'a> {
                 let record = &past.stored.record;
                 self.say(if said == now { record.clone() } else { tick_at(record, said) }, Some(past.place()))?;
             }
-            Role::Duplicate | Role::Stray if in_step => self.say(past.stored.record.clone(), Some(past.place()))?,
+            Role::Duplicate if in_step => self.say(past.stored.record.clone(), Some(past.place()))?,
+            Role::Stray { incarnation } if in_step || !self.census.active().contains_key(&incarnation) => {
+                self.say(past.stored.record.clone(), Some(past.place()))?;
+            }
             Role::Said => match self.changes.rewrite(&past.stored.record) {
                 Rewritten::Same => self.say(past.stored.record.clone(), Some(past.place()))?,
                 Rewritten::Changed(record) => self.say(record, Some(past.place()))?,
                 Rewritten::Dropped => {}
             },
-            Role::Report | Role::Decision { .. } | Role::Tick { .. } | Role::Duplicate | Role::Stray => {}
+            Role::Report | Role::Decision { .. } | Role::Tick { .. } | Role::Duplicate | Role::Stray { .. } => {}
         }
         Ok(())
     }
@@ -252,7 +255,9 @@ impl<'a> Simulation<'a> {
             answers.extend(answer(&mut self.state, stored.offset, &stored.record)?);
         }
         for (decision, record) in self.log.decisions(first.stored.offset, last.stored.offset, answers) {
-            let due = place.map_or(When::NEVER, |place| due_in(self.history, self.history.at(place.offset).and_then(|past| past.cover)));
+            let due = place.map_or(When::NEVER, |place| {
+                due_in(self.history, self.history.at(place.offset).and_then(|past| past.cover))
+            });
             let appended = self.log.append(self.now.time, record, place.map(|place| place.offset), due)?;
             self.decided(&decision, range, appended);
         }

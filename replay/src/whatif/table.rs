@@ -11,7 +11,10 @@ const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '
 pub fn render_table(comparison: &Comparison) -> String {
     let Comparison { baseline, variant, .. } = comparison;
     let mut text = String::new();
-    line(&mut text, &format!("fork at offset {} ({} ms), change: {}", comparison.fork, comparison.fork_time, comparison.changes));
+    line(
+        &mut text,
+        &format!("fork at offset {} ({} ms), change: {}", comparison.fork, comparison.fork_time, comparison.changes),
+    );
     line(&mut text, "");
     line(&mut text, &format!("{:<24}{:>14}{:>14}{:>14}", "", "baseline", "variant", "difference"));
     for (name, one, other) in rows(baseline, variant) {
@@ -47,8 +50,16 @@ fn rows(one: &Outcome, other: &Outcome) -> Vec<(&'static str, u64, u64)> {
         ("      still waiting", one.waiting, other.waiting),
         ("starts placed", one.placed, other.placed),
     ];
-    rows.extend(waits(["placed after, mean ms", "  p50 ms", "  p95 ms", "  max ms"], one.wait_placed, other.wait_placed));
-    rows.extend(waits(["running after, mean ms", "  p50 ms", "  p95 ms", "  max ms"], one.wait_running, other.wait_running));
+    rows.extend(waits(
+        ["placed after, mean ms", "  p50 ms", "  p95 ms", "  max ms"],
+        one.wait_placed,
+        other.wait_placed,
+    ));
+    rows.extend(waits(
+        ["running after, mean ms", "  p50 ms", "  p95 ms", "  max ms"],
+        one.wait_running,
+        other.wait_running,
+    ));
     rows.push(("makespan ms", one.makespan_ms, other.makespan_ms));
     rows.push(("cpu allocated permille", one.allocation_permille, other.allocation_permille));
     rows.push(("refusals", one.refusals, other.refusals));
@@ -92,15 +103,21 @@ fn divergence(comparison: &Comparison) -> String {
 
 fn card(text: &mut String, card: &Card) {
     line(text, "how far to trust this");
-    line(text, &format!(
-        "  gate A: {0} of {0} recorded decisions follow from the log; {1} of {1} records after the fork come out the same",
-        card.decisions_equal, card.records_equal
-    ));
+    line(
+        text,
+        &format!(
+            "  gate A: {0} of {0} recorded decisions follow from the log; {1} of {1} records after the fork come out the same",
+            card.decisions_equal, card.records_equal
+        ),
+    );
     let floor = &card.floor;
-    line(text, &format!(
-        "  gate B: a leader at its own pace is off by {} ms mean wait, {} ms p95, {} ms makespan, {} placements",
-        floor.wait_placed_mean_ms, floor.wait_placed_p95_ms, floor.makespan_ms, floor.placements
-    ));
+    line(
+        text,
+        &format!(
+            "  gate B: a leader at its own pace is off by {} ms mean wait, {} ms p95, {} ms makespan, {} placements",
+            floor.wait_placed_mean_ms, floor.wait_placed_p95_ms, floor.makespan_ms, floor.placements
+        ),
+    );
     line(text, &format!("  lengths in the baseline: {}", lengths(&card.baseline_lengths)));
     line(text, &format!("  lengths in the variant:  {}", lengths(&card.variant_lengths)));
 }

@@ -50,7 +50,9 @@ mod tests {
     fn the_median_is_that_of_all_or_of_the_longer_ones() {
         let mut typical = Typical::default();
         assert_eq!((typical.median(), typical.median_above(0)), (None, None));
-        [10, 10, 20, 40, 80].into_iter().for_each(|ms| typical.add(ms));
+        for ms in [10, 10, 20, 40, 80] {
+            typical.add(ms);
+        }
         assert_eq!(typical.median(), Some(20));
         assert_eq!(typical.median_above(10), Some(40));
         assert_eq!(typical.median_above(80), None);

@@ -12,7 +12,9 @@ pub enum Error {
     #[error("{text:?} is not NAME=VALUE, as in {example}")]
     NotAPair { text: String, example: &'static str },
     /// A parameter that cannot be set.
-    #[error("{name:?} is no parameter: there are policy, offer_ttl_ms, agent_lost_after_ms, key_kept_ms and ended_kept_ms")]
+    #[error(
+        "{name:?} is no parameter: there are policy, offer_ttl_ms, agent_lost_after_ms, key_kept_ms and ended_kept_ms"
+    )]
     ParameterUnknown { name: String },
     /// A value that the parameter cannot have.
     #[error("{name} cannot be {value:?}: it is {expected}")]
@@ -39,7 +41,8 @@ impl Changes {
     pub fn add_set(&mut self, text: &str) -> Result<(), Error> {
         let (name, value) = pair(text, "policy=spread")?;
         let number = || {
-            let wrong = |_| Error::Value { name: name.into(), value: value.into(), expected: "a number of milliseconds" };
+            let wrong =
+                |_| Error::Value { name: name.into(), value: value.into(), expected: "a number of milliseconds" };
             value.parse().map(Some).map_err(wrong)
         };
         match name {
@@ -131,7 +134,8 @@ mod tests {
         changes.add_agents("20x{cpu=8,mem=32Gi,ports=[1-2,5-6]}").expect("agents");
         changes.add_drop_agent("a1").expect("an id");
         changes.add_scale("web=2.5").expect("a factor");
-        let written = "--set policy=spread --add-agents 20x{cpu=8,mem=32Gi,ports=1-2,5-6} --drop-agent a1 --scale web=2.500";
+        let written =
+            "--set policy=spread --add-agents 20x{cpu=8,mem=32Gi,ports=1-2,5-6} --drop-agent a1 --scale web=2.500";
         assert_eq!(changes.to_string(), written);
     }
 

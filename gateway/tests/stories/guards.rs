@@ -1,0 +1,91 @@
+//! What is turned away before it is executed, and what a gateway says of itself.
+
+use std::sync::Arc;
+
+use command_log::{memory::MemoryLog, telemetry::InProcess};
+use gateway::{Config, Error};
+use serde_json::json;
+
+use super::cell::Cell;
+
+#[tokio::test]
+async fn an_address_that_others_can_reach_is_refused_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
+        let config = Config::new(Arc::new(MemoryLog::new()), Arc::new(InProcess::default()), dir.path());
+        let refused = gateway::serve(Config { listen: listen.parse().unwrap(), ..config }).await.unwrap_err();
+        assert!(matches!(refused, Error::NotLoopback { .. }));
+        assert!(refused.to_string().contains("neither TLS nor authentication"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn requests_are_posts_of_json_within_bounds() {
+    let cell = Cell::led().await;
+    let body = json!({ "query": "{ cell { name } }" }).to_string();
+    assert_eq!(cell.http("POST", "/graphql", &[("Content-Type", "text/plain")], &body).await.0, 415);
+    assert_eq!(cell.http("PUT", "/graphql", &[("Content-Type", "application/json")], &body).await.0, 405);
+    assert_eq!(cell.post("{", &[]).await.0, 400);
+    assert_eq!(cell.post("[{\"query\": \"{ cell { name } }\"}]", &[]).await.0, 400);
+    let large = json!({ "query": "#".repeat(70_000) }).to_string();
+    assert_eq!(cell.post(&large, &[]).await.0, 413);
+    let subscription = json!({ "query": "subscription { events { name } }" }).to_string();
+    let (status, words) = cell.post(&subscription, &[]).await;
+    assert!(status == 400 && words.contains("WebSocket"), "{words}");
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_may_not_use_a_gateway() {
+    let cell = Cell::led().await;
+    let body = json!({ "query": "{ cell { name } }" }).to_string();
+    let (addr, port) = (cell.addr().to_string(), cell.addr().port());
+    assert_eq!(cell.post(&body, &[("Origin", "https://evil.example")]).await.0, 403);
+    assert_eq!(cell.post(&body, &[("Origin", "http://localhost:1")]).await.0, 403);
+    assert_eq!(cell.post(&body, &[("Host", "evil.example")]).await.0, 403);
+    assert_eq!(cell.post(&body, &[("Origin", &format!("http://{addr}"))]).await.0, 200);
+    let localhost = format!("localhost:{port}");
+    assert_eq!(cell.post(&body, &[("Host", &localhost), ("Origin", &format!("http://{localhost}"))]).await.0, 200);
+}
+
+#[tokio::test]
+async fn documents_that_would_grow_too_large_are_refused_quickly() {
+    let cell = Cell::led().await;
+    let mut fan_out = String::from("query { ...f0 }");
+    for level in 0..30 {
+        let next = level + 1;
+        fan_out += &format!(" fragment f{level} on Query {{ ...f{next} ...f{next} }}");
+    }
+    fan_out += " fragment f30 on Query { cell { name } }";
+    let (status, words) = cell.post(&json!({ "query": fan_out }).to_string(), &[]).await;
+    assert!(status == 400 && words.contains("more than 4096"), "{words}");
+    let deep = format!("{{ {} name {} }}", "agents { nodes { tasks { nodes { ".repeat(8), "} } } } ".repeat(8));
+    assert!(cell.ask(&deep).await["errors"][0]["message"].is_string());
+    let wide = cell.ask("{ jobs(first: 1000) { nodes { tasks(first: 1000) { nodes { name } } } } }").await;
+    assert!(wide["errors"][0]["message"].as_str().unwrap().contains("complex"), "{wide}");
+}
+
+#[tokio::test]
+async fn a_gateway_is_ready_when_the_cell_is_led() {
+    let mut cell = Cell::without_leader(std::time::Duration::from_secs(10)).await;
+    assert_eq!(cell.http("GET", "/healthz", &[], "").await, (200, "alive\n".into()));
+    let (status, words) = cell.http("GET", "/readyz", &[], "").await;
+    assert!(status == 503 && words.contains("nobody has led"), "{words}");
+    cell.elect();
+    cell.submit("web", 1).await;
+    assert_eq!(cell.http("GET", "/readyz", &[], "").await, (200, "ready\n".into()));
+    let (_, metrics) = cell.http("GET", "/metrics", &[], "").await;
+    for line in ["quipu_epoch 1", "quipu_commands_appended_total 1", "quipu_requests_total 1", "quipu_decisions_total 1"] {
+        assert!(metrics.contains(&format!("\n{line}\n")), "{line}:\n{metrics}");
+    }
+    assert!(cell.http("GET", "/", &[], "").await.1.contains("/graphql"));
+}
+
+#[tokio::test]
+async fn projections_of_another_log_are_not_used() {
+    let mut cell = Cell::led().await;
+    cell.submit("web", 1).await;
+    cell = cell.without_gateway().await;
+    let config = Config::new(Arc::new(MemoryLog::new()), Arc::new(InProcess::default()), cell.projections());
+    let refused = gateway::serve(config).await.unwrap_err();
+    assert!(matches!(refused, Error::ForeignProjections { .. }), "{refused}");
+}

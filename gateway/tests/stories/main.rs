@@ -1,0 +1,13 @@
+//! Stories of a gateway on a log in memory, with a leader that follows a script.
+//!
+//! One program, so that it is linked once. `cell` is the only part that touches sockets.
+
+mod cell;
+mod events;
+mod guards;
+mod leader;
+mod link;
+mod mutations;
+mod reads;
+mod schema;
+mod sockets;

@@ -1,0 +1,211 @@
+//! `quipu submit`: submits the jobs of a file, and waits for them if asked.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::{Asking, Context, count, jobs::counts, runtime, why::reason};
+use crate::{
+    client::{
+        Answer, Client,
+        socket::{Feed, Message, Socket},
+    },
+    duration,
+    exit::Failure,
+    job::{Job, Kind},
+    job_file,
+    output::{self, Node},
+};
+
+/// What is asked for.
+pub(crate) const DOCUMENT: &str = "
+mutation Submit($input: SubmitJobInput!) {
+  submitJob(input: $input) {
+    offset decisionOffset key repeats userErrors { number code message details }
+    job { name state count }
+  }
+}";
+
+/// What is listened to with `--wait`.
+pub(crate) const WATCH: &str = "
+subscription WatchJob($job: String!) {
+  watchJob(name: $job, intervalMs: 200) {
+    name kind state count submitted { offset }
+    taskCounts { total active waiting placed starting running restarting finished failed killed lost withdrawn }
+    deferred { waiting reasons { reason agents } }
+  }
+}";
+
+/// How long a gateway may be away while jobs are waited for.
+const AWAY_MAX: Duration = Duration::from_secs(120);
+
+/// `quipu submit`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  quipu submit job.toml                      submit, and leave
+  quipu submit job.toml --wait               until batch jobs have ended and services run
+  quipu submit job.toml --wait --timeout 5m
+  quipu submit job.toml --key release-17     sent twice, it is submitted once
+
+A file has one [job] table or several [[job]]; docs/examples has some with comments.")]
+pub(crate) struct Args {
+    /// The file; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Wait until batch jobs have ended and services run with all their tasks.
+    #[arg(short, long)]
+    wait: bool,
+    /// How long to wait at most, as in 5m.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, requires = "wait")]
+    timeout: Option<u64>,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+/// Submits jobs.
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let jobs = job_file::read(&args.file)?;
+    let mut answers = Vec::new();
+    for (index, job) in jobs.iter().enumerate() {
+        // One key names one command: the second job of a file has the second key.
+        let key = args.asking.key().map(|key| if index == 0 { key.to_owned() } else { format!("{key}.{index}") });
+        let answer = submit(&context.client, job, key.as_deref());
+        answers.push(answer.with_context(|| format!("could not submit job {}", job.name))?);
+        output::notice(&accepted(job, &answers[index]));
+    }
+    let payloads: Vec<_> = answers.iter().map(|answer| answer.payload.clone()).collect();
+    output::show(context.format, &json!(payloads), String::new)?;
+    if args.wait {
+        let waits = jobs.iter().zip(&answers).map(|(job, answer)| Wait::new(job, answer)).collect();
+        runtime()?.block_on(wait_in_time(&context.client, waits, args.timeout))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Submits one job.
+pub(crate) fn submit(client: &Client, job: &Job, key: Option<&str>) -> Result<Answer, crate::client::Error> {
+    client.ask(DOCUMENT, json!({ "job": job }), key)
+}
+
+fn accepted(job: &Job, answer: &Answer) -> String {
+    let (tasks, offset) = (count(job.count.into(), "task"), answer.offset());
+    if answer.is_repeat() {
+        return format!("job {} was accepted already, under the same key", job.name);
+    }
+    format!("job {} is accepted: {tasks}, at offset {offset}", job.name)
+}
+
+/// A job that is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wait {
+    name: String,
+    kind: Kind,
+    /// The command that submitted it: an older job of the same name is not meant.
+    command: u64,
+    /// What was said of it last.
+    said: String,
+}
+
+impl Wait {
+    fn new(job: &Job, answer: &Answer) -> Self {
+        let first = if answer.is_repeat() { &answer.payload["repeats"] } else { &answer.payload["offset"] };
+        let command = first.as_str().and_then(|offset| offset.parse().ok()).unwrap_or(0);
+        Self { name: job.name.to_string(), kind: job.kind, command, said: String::new() }
+    }
+
+    /// Whether the wait is over, and well.
+    fn look(&mut self, data: &Value) -> Result<bool, Failure> {
+        let node = Node::of(data).at("/watchJob");
+        if node.is_absent("") || node.number("/submitted/offset") <= self.command {
+            return Ok(false);
+        }
+        let tasks = node.at("/taskCounts");
+        let said = match node.is_absent("/deferred") {
+            true => format!("{}: {}", self.name, counts(&tasks)),
+            false => format!("{}: {}; {}", self.name, counts(&tasks), reason::sentence(&node.at("/deferred"))),
+        };
+        if said != self.said {
+            output::progress(&said);
+            self.said = said;
+        }
+        match node.word("/state").as_str() {
+            "succeeded" => Ok(true),
+            "failed" | "stopped" | "stopping" => Err(self.failure(&node.word("/state"))),
+            _ => Ok(self.kind == Kind::Service && tasks.number("/running") >= node.number("/count")),
+        }
+    }
+
+    fn failure(&self, state: &str) -> Failure {
+        let what = if state == "failed" { format!("job {} failed", self.name) } else { format!("job {} was stopped", self.name) };
+        Failure::new(what).hint(format!("`quipu why {}` tells more", self.name))
+    }
+}
+
+async fn wait_in_time(client: &Client, waits: Vec<Wait>, timeout_ms: Option<u64>) -> anyhow::Result<()> {
+    let Some(millis) = timeout_ms else { return wait(client, waits).await };
+    let names: Vec<_> = waits.iter().map(|wait| wait.name.clone()).collect();
+    match tokio::time::timeout(Duration::from_millis(millis), wait(client, waits)).await {
+        Ok(waited) => waited,
+        Err(_) => {
+            let what = format!("{} not there after {}", names.join(", "), duration::format(millis));
+            Err(Failure::unknown(what).hint("nothing was stopped; `quipu jobs` tells how far they are").into())
+        }
+    }
+}
+
+async fn wait(client: &Client, waits: Vec<Wait>) -> anyhow::Result<()> {
+    let mut socket = Socket::open(client.address(), client.principal(), Some(AWAY_MAX)).await?;
+    let mut open = std::collections::BTreeMap::new();
+    for wait in waits {
+        let feed = Feed { document: WATCH, variables: json!({ "job": wait.name }), resume: |_, _| {} };
+        open.insert(socket.start(feed).await, wait);
+    }
+    while !open.is_empty() {
+        match socket.next().await? {
+            Message::Item(id, data) => {
+                if let Some(wait) = open.get_mut(&id)
+                    && wait.look(&data)?
+                {
+                    open.remove(&id);
+                }
+            }
+            Message::Failed(_, error) => return Err(error.into()),
+            Message::Over(_) => return Err(Failure::unknown("the gateway ended the stream").into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait_for(kind: Kind) -> Wait {
+        Wait { name: "web".into(), kind, command: 10, said: String::new() }
+    }
+
+    fn seen(state: &str, running: u32, submitted: u32) -> Value {
+        json!({ "watchJob": {
+            "state": state, "count": 2, "taskCounts": { "running": running },
+            "submitted": { "offset": submitted.to_string() },
+        } })
+    }
+
+    #[test]
+    fn a_batch_job_is_waited_for_to_its_end_and_a_service_until_it_runs() {
+        assert_eq!(wait_for(Kind::Batch).look(&seen("RUNNING", 2, 11)), Ok(false));
+        assert_eq!(wait_for(Kind::Batch).look(&seen("SUCCEEDED", 0, 11)), Ok(true));
+        assert_eq!(wait_for(Kind::Service).look(&seen("RUNNING", 1, 11)), Ok(false));
+        assert_eq!(wait_for(Kind::Service).look(&seen("RUNNING", 2, 11)), Ok(true));
+        let failure = wait_for(Kind::Batch).look(&seen("FAILED", 0, 11)).expect_err("failed");
+        assert_eq!(failure.what, "job web failed");
+    }
+
+    #[test]
+    fn an_older_job_of_the_same_name_is_not_meant() {
+        assert_eq!(wait_for(Kind::Batch).look(&seen("FAILED", 0, 9)), Ok(false));
+        assert_eq!(wait_for(Kind::Batch).look(&json!({ "watchJob": null })), Ok(false));
+    }
+}

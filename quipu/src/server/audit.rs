@@ -1,0 +1,46 @@
+//! `quipu audit verify`: decides the whole log again and compares every byte.
+
+use std::process::ExitCode;
+
+use replay::{Report, verify::Finding};
+
+use super::{layout::frozen_log, progress::Progress};
+use crate::{cli, exit::Code, output};
+
+/// Verifies the log of a cell, stopped or running.
+pub fn verify(args: &cli::Verify, format: output::Format) -> anyhow::Result<ExitCode> {
+    let log = frozen_log(&args.log)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut progress = Progress::new("verified");
+    let report = runtime.block_on(replay::verify(&log, &mut |at| progress.show(at)))?;
+    progress.done();
+    output::show(format, &serde_json::to_value(&report)?, || describe(&report))?;
+    Ok(if report.holds() { ExitCode::SUCCESS } else { Code::Failed.into() })
+}
+
+fn describe(report: &replay::Report) -> String {
+    let Report { records, commands, epochs, decisions, answers, refusals, .. } = report;
+    let mut lines = vec![
+        format!("{records} records: {commands} commands, {epochs} epochs, {decisions} decisions"),
+        format!("{answers} answers made again, {refusals} of them refusals"),
+        format!(
+            "void: {} epochs, {} decisions; duplicates: {}; waiting for an answer: {}",
+            report.epochs_void, report.decisions_void, report.decisions_duplicate, report.undecided
+        ),
+        format!("chain {}", report.chain),
+        format!("state {}", report.state_digest),
+    ];
+    match &report.finding {
+        None => lines.push("the log holds: every decision follows from the commands before it, byte for byte".into()),
+        Some(finding) => lines.extend(describe_finding(finding)),
+    }
+    lines.join("\n") + "\n"
+}
+
+fn describe_finding(finding: &Finding) -> Vec<String> {
+    let difference = finding.difference.as_ref().map(|difference| serde_json::to_string_pretty(difference));
+    let mut lines = vec![format!("THE LOG DOES NOT HOLD at offset {}: {}", finding.at, finding.message)];
+    lines.extend(difference.and_then(Result::ok));
+    lines.push(format!("hint: {}", finding.hint));
+    lines
+}

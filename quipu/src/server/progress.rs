@@ -1,0 +1,43 @@
+//! How far a long reading has come, on standard error and only for people.
+
+use std::{
+    io::{IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
+/// How often the line is written anew.
+const SHOW_EVERY: Duration = Duration::from_millis(200);
+
+/// One line that is written over and over.
+pub struct Progress {
+    what: &'static str,
+    begun: Instant,
+    shown: Option<Instant>,
+    is_wanted: bool,
+}
+
+impl Progress {
+    /// Nothing shown yet; what takes no time shows nothing.
+    pub fn new(what: &'static str) -> Self {
+        Self { what, begun: Instant::now(), shown: None, is_wanted: std::io::stderr().is_terminal() }
+    }
+
+    /// Shows how far it is, if the last time was a while ago.
+    pub fn show(&mut self, at: replay::Progress) {
+        if !self.is_wanted || self.shown.unwrap_or(self.begun).elapsed() < SHOW_EVERY {
+            return;
+        }
+        self.shown = Some(Instant::now());
+        let percent = at.next.0.saturating_mul(100) / at.end.0.max(1);
+        eprint!("\r{} {} of {} records ({percent} %)", self.what, at.next, at.end);
+        // A terminal that is gone needs no progress.
+        let _ = std::io::stderr().flush();
+    }
+
+    /// Clears the line.
+    pub fn done(&self) {
+        if self.shown.is_some() {
+            eprint!("\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `quipu whatif`: forks a cell's history, changes something, and shows both outcomes side by side.
+
+use std::process::ExitCode;
+
+use log_schema::{Offset, TimeMs};
+use replay::{
+    Changes,
+    moment::Moment,
+    whatif::{change::{AddedAgents, Factor}, render_table},
+};
+
+use super::{layout::frozen_log, progress::Progress};
+use crate::{cli, cli::parse::AtArg, output};
+
+/// Answers the question on a copy of the log; neither the cell nor an agent can notice.
+pub fn run(args: &cli::Whatif, format: output::Format) -> anyhow::Result<ExitCode> {
+    let log = frozen_log(&args.log)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut progress = Progress::new("read");
+    let (moment, changes) = (moment(args.at.as_ref())?, changes(args)?);
+    let mut show = |at| progress.show(at);
+    let comparison = runtime.block_on(replay::whatif(&log, moment, &changes, &mut show))?;
+    progress.done();
+    output::show(format, &serde_json::to_value(&comparison)?, || render_table(&comparison))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where history forks; at its beginning, where nothing is said.
+fn moment(at: Option<&AtArg>) -> anyhow::Result<Moment> {
+    Ok(match at {
+        None => Moment::Offset(Offset(0)),
+        Some(AtArg::Offset(offset)) => Moment::Offset(*offset),
+        Some(AtArg::Time(text)) => text.parse()?,
+        Some(AtArg::Ago(millis)) => {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+            Moment::Time(TimeMs(u64::try_from(now.as_millis())?.saturating_sub(*millis)))
+        }
+    })
+}
+
+fn changes(args: &cli::Whatif) -> anyhow::Result<Changes> {
+    let mut changes = Changes::default();
+    for (name, value) in &args.set {
+        changes.add_set(&format!("{name}={value}"))?;
+    }
+    let added = args.add_agents.iter().cloned();
+    changes.add_agents = added.map(|added| AddedAgents { count: added.count, capacity: added.resources }).collect();
+    changes.drop_agents = args.drop_agent.iter().cloned().collect();
+    changes.scale = args.scale.iter().map(|scaled| (scaled.job.clone(), Factor(scaled.thousandths))).collect();
+    Ok(changes)
+}
