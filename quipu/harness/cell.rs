@@ -175,7 +175,7 @@ impl Cell {
         for name in ["QUIPU_DIR", "QUIPU_GATEWAY", "QUIPU_PRINCIPAL", "RUST_LOG"] {
             command.env_remove(name);
         }
-        command.args(arguments).arg("--dir").arg(self.dir());
+        command.arg("--dir").arg(self.dir()).args(arguments);
         command
     }
 

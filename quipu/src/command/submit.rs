@@ -122,10 +122,9 @@ impl Wait {
             return Ok(false);
         }
         let tasks = node.at("/taskCounts");
-        let said = match node.is_absent("/deferred") {
-            true => format!("{}: {}", self.name, counts(&tasks)),
-            false => format!("{}: {}; {}", self.name, counts(&tasks), reason::sentence(&node.at("/deferred"))),
-        };
+        let deferred = node.at("/deferred");
+        let why = if deferred.is_absent("") { String::new() } else { format!("; {}", reason::sentence(&deferred)) };
+        let said = format!("{}: {}{why}", self.name, counts(&tasks));
         if said != self.said {
             output::progress(&said);
             self.said = said;

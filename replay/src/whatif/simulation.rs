@@ -12,11 +12,8 @@
 //!            └───────────────────────────────────<───────────────────────┘
 //! ```
 
-use std::collections::BTreeMap;
-
-use allocator::{State, answer, state::jobs::Job};
-use command_log::memory::MemoryLog;
-use log_schema::{Chain, DecisionV1, Kind, Offset, Record, TaskState, job::JobKind};
+use allocator::{State, answer};
+use log_schema::{DecisionV1, Kind, Offset, Record, TaskState};
 
 use super::{
     Error,
@@ -25,90 +22,33 @@ use super::{
     change::{Changes, Rewritten},
     fork_log::{ForkLog, Pending},
     history::{History, Past, Role},
-    life::Source,
     measure::Measure,
     queue::{Event, Queue, When},
+    run::Pace,
     script::Place,
     ticks::{Ticks, own_tick, tick_at},
 };
 
-/// The most records that a fork appends beyond four times those of history: a cell whose tasks fail
-/// and restart for ever never comes to rest.
-const RECORDS_BEYOND_MAX: u64 = 1_000_000;
-
-/// Whose pace the leader of a fork keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// History's: each record waits for its answer as long as it did there.
-    History,
-    /// Its own: history's ticks are not said, and every record waits for the usual time.
-    Own,
-}
-
-/// How far a fork runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Until {
-    /// To the time of history's last record.
-    HistoryEnds,
-    /// On until no batch task runs that is to end and none can be placed.
-    WorkIsDone,
-}
-
-/// What a run came to.
-#[derive(Debug)]
-pub struct Run {
-    /// The fork's own log, from the first record that was undecided at the fork.
-    pub log: MemoryLog,
-    /// What was measured.
-    pub measure: Measure,
-    /// The state at the end.
-    pub state: State,
-    /// When the last thing happened.
-    pub end: u64,
-    /// One past the fork's last record.
-    pub next: Offset,
-    /// The chain up to and with the fork's last record.
-    pub chain: Chain,
-    /// The first record that is not history's.
-    pub parted: Option<Offset>,
-    /// Starts that ended by themselves, by where their length came from.
-    pub ended: BTreeMap<Source, u64>,
-    /// Whether it was stopped for its number of records.
-    pub cut_short: bool,
-}
-
-/// Runs a fork of a history.
-pub fn run(history: &History, changes: &Changes, pace: Pace, until: Until) -> Result<Run, Error> {
-    let mut simulation = Simulation::at_fork(history, changes, pace)?;
-    let mut cut_short = false;
-    while let Some(next) = simulation.next_when().filter(|next| !simulation.is_over(*next, until)) {
-        simulation.step(next)?;
-        cut_short = simulation.is_too_long();
-        if cut_short {
-            break;
-        }
-    }
-    Ok(simulation.finish(cut_short))
-}
-
-struct Simulation<'a> {
-    history: &'a History,
+/// A fork while it runs.
+pub(super) struct Simulation<'a> {
+    pub(super) history: &'a History,
     changes: &'a Changes,
     pace: Pace,
-    log: ForkLog<'a>,
-    state: State,
+    pub(super) log: ForkLog<'a>,
+    pub(super) state: State,
     census: Census,
-    agents: Agents<'a>,
-    measure: Measure,
+    pub(super) agents: Agents<'a>,
+    pub(super) measure: Measure,
     queue: Queue,
-    now: When,
+    pub(super) now: When,
     /// The index of the next record of history.
     next_past: usize,
     ticks: Ticks,
 }
 
 impl<'a> Simulation<'a> {
-    fn at_fork(history: &'a History, changes: &'a Changes, pace: Pace) -> Result<Self, Error> {
+    /// A fork in which nothing has happened yet but the changes.
+    pub(super) fn at_fork(history: &'a History, changes: &'a Changes, pace: Pace) -> Result<Self, Error> {
         let at_fork = &history.at_fork;
         let (agents, scheduled) = Agents::at_fork(history);
         let total = at_fork.state.agents.total.cpu.0;
@@ -147,16 +87,19 @@ impl<'a> Simulation<'a> {
         Ok(())
     }
 
-    fn past(&self) -> Option<&'a Past> {
+    /// The next record of history.
+    pub(super) fn past(&self) -> Option<&'a Past> {
         self.history.records.get(self.next_past)
     }
 
-    fn next_when(&self) -> Option<When> {
+    /// When the next thing happens.
+    pub(super) fn next_when(&self) -> Option<When> {
         let past = self.past().map(|past| When::of(past.place()));
         past.into_iter().chain(self.queue.next_when()).min()
     }
 
-    fn step(&mut self, when: When) -> Result<(), Error> {
+    /// Lets the next thing happen.
+    pub(super) fn step(&mut self, when: When) -> Result<(), Error> {
         self.now = when;
         match self.past() {
             Some(past) if When::of(past.place()) == when => {
@@ -315,40 +258,6 @@ impl<'a> Simulation<'a> {
             self.ticks.said(place, now);
         }
         Ok(())
-    }
-
-    fn is_over(&self, next: When, until: Until) -> bool {
-        self.past().is_none()
-            && match until {
-                Until::HistoryEnds => next.time > self.history.end,
-                Until::WorkIsDone => !self.agents.has_open() && !self.log.has_commands() && !self.has_work(),
-            }
-    }
-
-    /// Whether something of a batch job goes on without any report or command.
-    fn has_work(&self) -> bool {
-        let waits = |job: &Job| job.spec.kind == JobKind::Batch && !job.backing_off.is_empty();
-        self.state.has_backlog() || self.state.jobs.iter().any(waits)
-    }
-
-    fn is_too_long(&self) -> bool {
-        let max = 4 * self.history.records.len() as u64 + RECORDS_BEYOND_MAX;
-        self.log.next().0 - self.history.fork.0 > max
-    }
-
-    fn finish(self, cut_short: bool) -> Run {
-        let (next, chain, parted) = (self.log.next(), self.log.chain(), self.log.parted());
-        Run {
-            log: self.log.into_log(),
-            measure: self.measure,
-            state: self.state,
-            end: self.now.time.max(self.history.end),
-            next,
-            chain,
-            parted,
-            ended: self.agents.ended(),
-            cut_short,
-        }
     }
 }
 

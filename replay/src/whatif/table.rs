@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use super::compare::{Card, Comparison, Lengths, Outcome, Waits};
+use super::{
+    compare::{Card, Comparison, Lengths},
+    outcome::{Outcome, Waits},
+};
 
 /// From nothing to everything.
 const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];

@@ -11,8 +11,8 @@ use log_schema::{
 
 use super::{
     history::{AtFork, tick_wanted},
+    run::Pace,
     script::Place,
-    simulation::Pace,
 };
 
 /// What is known of ticks, in a fork and in its history.

@@ -7,7 +7,7 @@ use replay::{
     Changes, Comparison,
     moment::Moment,
     verify,
-    whatif::{Error, History, Pace, Run, Source, Until, compare, compare::Outcome, render_table, run, whatif},
+    whatif::{Error, History, Outcome, Pace, Run, Source, Until, compare, render_table, run, whatif},
 };
 
 use super::{
