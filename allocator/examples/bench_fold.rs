@@ -77,15 +77,16 @@ fn make_log(rounds: usize) -> (Vec<Record>, State) {
     let (mut log, ..) = decider.decide(&setup);
     for round in 0..rounds {
         let mut submits = vec![workload.tick(TICK_MS * (round as u64 + 1))];
-        submits.extend((0..JOBS_PER_ROUND).map(|number| workload.job(round * JOBS_PER_ROUND + number, TASKS_PER_JOB).0));
+        submits
+            .extend((0..JOBS_PER_ROUND).map(|number| workload.job(round * JOBS_PER_ROUND + number, TASKS_PER_JOB).0));
         let (placing, decisions, _) = decider.decide(&submits);
         log.extend(placing);
         let placed = placements(&decisions);
         assert_eq!(placed.len(), JOBS_PER_ROUND * TASKS_PER_JOB as usize, "everything was placed");
         for state in [TaskState::Starting, TaskState::Running, TaskState::Finished] {
-            let said = placed.iter().map(|(task, incarnation, agent)| {
-                workload.status(task.clone(), *incarnation, agent.clone(), state)
-            });
+            let said = placed
+                .iter()
+                .map(|(task, incarnation, agent)| workload.status(task.clone(), *incarnation, agent.clone(), state));
             let said: Vec<_> = said.collect();
             log.extend(decider.decide(&said).0);
         }

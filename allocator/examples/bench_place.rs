@@ -31,7 +31,7 @@ const ROUND: usize = 1000;
 /// Log time between two ticks, and how long what has ended is kept.
 const TICK_MS: u64 = 1000;
 /// The answer of the smoke run.
-const SMOKE_ANSWER: &str = "PINNED";
+const SMOKE_ANSWER: &str = "de24c74b4658725cd644a7bf0b79c44fce6232303ef4b6caf7b43c55ec0e143a";
 
 /// How large a run is.
 struct Size {

@@ -1,8 +1,6 @@
 //! One record in, one answer out: the whole of the allocator as a function.
 
-use log_schema::{
-    AnswerV1, Command, DecisionV1, Envelope, Offset, Record, Refusal, command, decision::AskedV1,
-};
+use log_schema::{AnswerV1, Command, DecisionV1, Envelope, Offset, Record, Refusal, command, decision::AskedV1};
 
 use crate::{
     advance::advance,

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use log_schema::{Resources, command::Policy};
 
 use crate::{
-    place::{best_of, fit::{fits, would_fit_without_offers}},
+    place::{
+        best_of,
+        fit::{fits, would_fit_without_offers},
+    },
     state::{
         State,
         agents::amounts_of,

@@ -1,6 +1,8 @@
 //! The leader loop on a memory log: it answers what it finds, survives its own end at any moment,
 //! and steps down when another leads.
 
+#![expect(clippy::disallowed_methods, reason = "the test looks at the snapshots in their files")]
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use allocator::leader::{Config, Error, lead};

@@ -74,11 +74,18 @@ pub struct LogEvent {
 /// Every event of a decision, in order.
 pub(crate) fn events_of(decided: &Arc<Decided>) -> impl Iterator<Item = LogEvent> + use<> {
     let decided = Arc::clone(decided);
-    let places: Vec<_> = decided.decision.answers.iter().enumerate().flat_map(|(a, answer)| {
-        (0..answer.events.len()).map(move |e| (a, e))
-    }).collect();
-    places.into_iter().enumerate().map(move |(index, (answer, in_answer))| {
-        LogEvent { decided: Arc::clone(&decided), answer, in_answer, index }
+    let places: Vec<_> = decided
+        .decision
+        .answers
+        .iter()
+        .enumerate()
+        .flat_map(|(a, answer)| (0..answer.events.len()).map(move |e| (a, e)))
+        .collect();
+    places.into_iter().enumerate().map(move |(index, (answer, in_answer))| LogEvent {
+        decided: Arc::clone(&decided),
+        answer,
+        in_answer,
+        index,
     })
 }
 
@@ -175,7 +182,9 @@ impl LogEvent {
 /// The body of an event, without its name.
 fn body(event: &Event) -> serde_json::Value {
     match serde_json::to_value(event) {
-        Ok(serde_json::Value::Object(named)) => named.into_iter().next().map_or(serde_json::Value::Null, |(_, body)| body),
+        Ok(serde_json::Value::Object(named)) => {
+            named.into_iter().next().map_or(serde_json::Value::Null, |(_, body)| body)
+        }
         Ok(_) | Err(_) => serde_json::Value::Null,
     }
 }

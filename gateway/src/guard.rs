@@ -27,7 +27,9 @@ pub(crate) fn prepare(mut request: Request) -> Result<Prepared, ServerError> {
     let document = parse_query(&request.query)?;
     let selections = Expansion { fragments: &document.fragments, known: BTreeMap::new() }.of_document(&document)?;
     if selections > SELECTIONS_MAX {
-        let why = format!("the document selects {selections} fields once fragments are spelled out, more than {SELECTIONS_MAX}");
+        let why = format!(
+            "the document selects {selections} fields once fragments are spelled out, more than {SELECTIONS_MAX}"
+        );
         return Err(ServerError::new(why, None));
     }
     let is_subscription = is_subscription(&document, request.operation_name.as_deref());
@@ -106,5 +108,6 @@ fn is_loopback_name(host: &str) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or(rest),
         None => host.split(':').next().unwrap_or(host),
     };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -65,15 +65,27 @@ pub(crate) async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     page.gauge("quipu_gateway_next_offset", "The first offset that was not judged", now.next.0);
     page.gauge("quipu_gateway_answered_offset", "The last offset that was answered", now.answered.map_or(0, |at| at.0));
     page.gauge("quipu_projection_offset", "The newest offset that rows reflect", folded);
-    page.gauge("quipu_projection_lag_records", "Judged records that rows do not reflect", now.next.0.saturating_sub(folded + 1));
+    page.gauge(
+        "quipu_projection_lag_records",
+        "Judged records that rows do not reflect",
+        now.next.0.saturating_sub(folded + 1),
+    );
     page.gauge("quipu_epoch", "The current reign; 0: nobody has led yet", now.epoch.0);
     page.gauge("quipu_gateway_halted", "1: the log is read no further", u64::from(now.halted));
     page.counter("quipu_commands_read_total", "Commands and ticks that were read", now.counts.commands);
     page.counter("quipu_decisions_total", "Decisions that count", now.counts.decisions);
     page.counter("quipu_decisions_void_total", "Decisions of reigns that were over", now.counts.decisions_void);
-    page.counter("quipu_decisions_duplicate_total", "Decisions that repeat one that counts", now.counts.decisions_duplicate);
+    page.counter(
+        "quipu_decisions_duplicate_total",
+        "Decisions that repeat one that counts",
+        now.counts.decisions_duplicate,
+    );
     page.counter("quipu_epochs_void_total", "Claims to lead that came too late", now.counts.epochs_void);
-    page.counter("quipu_commands_appended_total", "Commands that this gateway appended", gateway.hub.commands_appended());
+    page.counter(
+        "quipu_commands_appended_total",
+        "Commands that this gateway appended",
+        gateway.hub.commands_appended(),
+    );
     page.counter("quipu_agent_commands_total", "Those of them that came from agents", counted.agent_commands.value());
     page.counter("quipu_refusals_total", "Refusals that mutations were answered with", counted.refusals.value());
     page.counter("quipu_mutations_unanswered_total", "Mutations without an answer", counted.unanswered.value());

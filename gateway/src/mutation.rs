@@ -25,11 +25,7 @@ use crate::{
 pub struct Mutation(job::JobMutation, agent::AgentMutation, framework::FrameworkMutation, cell::CellMutation);
 
 /// Asks for something from outside, whatever the cell decides.
-pub(crate) async fn ask(
-    ctx: &Context<'_>,
-    key: Option<String>,
-    command: Command,
-) -> async_graphql::Result<Answer> {
+pub(crate) async fn ask(ctx: &Context<'_>, key: Option<String>, command: Command) -> async_graphql::Result<Answer> {
     send(ctx, key, Class::Exogenous, None, command).await.map_err(graphql)
 }
 

@@ -1,6 +1,6 @@
 //! The whole GraphQL schema. Its text is committed as `schema.graphql` and compared in a test.
 
-use async_graphql::{Schema, SDLExportOptions};
+use async_graphql::{SDLExportOptions, Schema};
 
 use crate::{mutation::Mutation, query::Query, subscription::Subscription};
 

@@ -18,9 +18,9 @@ use crate::{
     config::Config,
     error::Error,
     gateway::{Gateway, Keys, Shutdown},
-    guard, health,
+    guard, health, http,
     hub::{Anchor, Cursor, Hub, fold, follow},
-    http, link, schema, socket,
+    link, schema, socket,
 };
 
 /// A gateway that serves. Dropping it stops it without waiting for anybody.

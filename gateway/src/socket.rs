@@ -56,7 +56,8 @@ pub(crate) async fn upgrade(
     let Some(held) = gateway.metrics.sockets.take(SOCKETS_MAX) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many sockets are open; try again later\n").into_response();
     };
-    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
+    let upgrade =
+        upgrade.protocols([SUBPROTOCOL]).max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
     let is_spoken = upgrade.selected_protocol().is_some();
     let caller = Caller::of_headers(&headers);
     upgrade.on_upgrade(move |socket| async move {
@@ -78,7 +79,8 @@ async fn serve(gateway: Arc<Gateway>, socket: WebSocket, caller: Caller, _held: 
     let (queue, to_write) = mpsc::channel(QUEUE_MAX);
     let (close, closing) = oneshot::channel();
     let mut writer = tokio::spawn(write(sink, to_write, closing));
-    let mut session = Session { operations: Operations::new(Arc::clone(&gateway), queue.clone()), queue, caller, is_acked: false };
+    let mut session =
+        Session { operations: Operations::new(Arc::clone(&gateway), queue.clone()), queue, caller, is_acked: false };
     let end = tokio::select! {
         end = session.read(stream) => end,
         () = gateway.shutdown.clone().over() => Some(protocol::GOING_AWAY),

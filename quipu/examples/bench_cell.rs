@@ -26,9 +26,7 @@ use std::{
 };
 
 use command_log::remote::protocol::{FromAgent, FromGateway, LINK_PATH, VERSION};
-use log_schema::{
-    AgentId, Class, Command, Envelope, Key, Principal, Resources, command::ReportAgentV1,
-};
+use log_schema::{AgentId, Class, Command, Envelope, Key, Principal, Resources, command::ReportAgentV1};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, Message};
 
@@ -74,8 +72,7 @@ struct Size {
     cells: usize,
 }
 
-const FULL: Size =
-    Size { jobs: 1000, jobs_per_s: 50, machines: 1000, large_jobs: 100, tasks_per_job: 100, cells: 5 };
+const FULL: Size = Size { jobs: 1000, jobs_per_s: 50, machines: 1000, large_jobs: 100, tasks_per_job: 100, cells: 5 };
 const SMOKE: Size = Size { jobs: 20, jobs_per_s: 50, machines: 20, large_jobs: 4, tasks_per_job: 25, cells: 1 };
 
 /// What was measured.
@@ -130,13 +127,12 @@ fn submit(size: &Size) -> Vec<Line> {
         accept(&cell, &job(&format!("j{n}"), 1, "cpu=0.01 mem=16Mi"));
     });
     let wanted = usize::try_from(size.jobs).expect("few jobs");
-    let seen = follower.wait("every task to finish", |seen| {
-        (count(seen, "finished") >= wanted).then(|| seen.to_vec())
-    });
+    let seen = follower.wait("every task to finish", |seen| (count(seen, "finished") >= wanted).then(|| seen.to_vec()));
     let times = |is_it: &dyn Fn(&Value) -> bool| {
         let first = first_seen(&seen, is_it);
         assert_eq!(first.len(), wanted, "every job was seen");
-        let mut waits: Vec<_> = (0..size.jobs).map(|n| first[&format!("j{n}")].saturating_duration_since(due(n))).collect();
+        let mut waits: Vec<_> =
+            (0..size.jobs).map(|n| first[&format!("j{n}")].saturating_duration_since(due(n))).collect();
         waits.sort_unstable();
         waits
     };
@@ -169,7 +165,8 @@ fn place(size: &Size) -> Vec<Line> {
         size.machines, size.large_jobs, size.tasks_per_job, size.cells
     );
     let answer = format!("{tasks} distinct tasks placed, audited");
-    let line = |name, unit, value| Line { name, workload: workload.clone(), n: tasks, unit, value, answer: answer.clone() };
+    let line =
+        |name, unit, value| Line { name, workload: workload.clone(), n: tasks, unit, value, answer: answer.clone() };
     vec![
         line("cell_tasks_per_s", "tasks/s", median(&mut rates).to_string()),
         line("cell_cpu_s", "CPU-s", thousandths(median(&mut costs))),

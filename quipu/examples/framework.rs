@@ -32,8 +32,7 @@ async fn main() -> Result<()> {
     let [gateway, name, wanted] = <[String; 3]>::try_from(std::env::args().skip(1).collect::<Vec<_>>())
         .ok()
         .context("usage: framework GATEWAY NAME TASKS")?;
-    let mut framework =
-        Framework { gateway, name, wanted: wanted.parse()?, launched: 0, finished: BTreeSet::new() };
+    let mut framework = Framework { gateway, name, wanted: wanted.parse()?, launched: 0, finished: BTreeSet::new() };
     let mut events = framework.follow().await?;
     framework.say("subscribeFramework", "SubscribeFrameworkInput", json!({}))?;
     println!("{}: subscribed, waiting for offers", framework.name);
@@ -83,7 +82,9 @@ impl Framework {
     /// Sends a command; says whether the cell said yes. An offer may be gone by the time it is answered.
     fn say(&self, mutation: &str, input_type: &str, mut input: Value) -> Result<bool> {
         input["framework"] = json!(self.name);
-        let query = format!("mutation($input: {input_type}!) {{ {mutation}(input: $input) {{ userErrors {{ code message }} }} }}");
+        let query = format!(
+            "mutation($input: {input_type}!) {{ {mutation}(input: $input) {{ userErrors {{ code message }} }} }}"
+        );
         let mut response = ureq::post(format!("{}/graphql", self.gateway))
             .header("x-quipu-principal", &self.name)
             .send_json(json!({ "query": query, "variables": { "input": input } }))?;

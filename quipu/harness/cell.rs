@@ -126,7 +126,8 @@ impl Cell {
     /// Waits until the agent is up and has a link to this gateway.
     pub fn await_agent(&self) {
         wait_for("the agent to be up", || {
-            let agent = &self.data("query($name: String!) { agent(name: $name) { state connected } }", json!({ "name": AGENT }))["agent"];
+            let agent = &self
+                .data("query($name: String!) { agent(name: $name) { state connected } }", json!({ "name": AGENT }))["agent"];
             (agent["state"] == "UP" && agent["connected"] == true).then_some(())
         });
     }
@@ -204,7 +205,8 @@ impl Cell {
     /// Waits until a job has ended, and says how: `SUCCEEDED`, `FAILED` or `STOPPED`.
     pub fn await_end(&self, job: &str) -> String {
         wait_for(&format!("job {job} to end"), || {
-            let data = self.data("query($name: String!) { job(name: $name) { state ended { offset } } }", json!({ "name": job }));
+            let data = self
+                .data("query($name: String!) { job(name: $name) { state ended { offset } } }", json!({ "name": job }));
             let state = data["job"]["state"].as_str()?;
             (!data["job"]["ended"].is_null()).then(|| state.to_owned())
         })

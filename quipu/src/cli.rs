@@ -162,7 +162,9 @@ mod tests {
         let root = Cli::command();
         for command in root.get_subcommands().chain([&root]) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            for line in help.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| line.starts_with("quipu ")) {
+            for line in
+                help.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| line.starts_with("quipu "))
+            {
                 let line = line.split("  ").next().expect("a first part").split(" >").next().expect("a first part");
                 let parsed = Cli::try_parse_from(words(line));
                 assert!(parsed.is_ok(), "{line}: {}", parsed.expect_err("checked"));

@@ -147,8 +147,13 @@ mod tests {
 
     #[test]
     fn every_kind_of_error_has_its_code() {
-        let refused = client::Error::Refused { number: 41, code: "JobUnknown".into(), message: "there is no job x".into() };
-        let silent = client::Error::Unreachable { url: "http://127.0.0.1:1".into(), origin: "the default".into(), cause: "refused".into() };
+        let refused =
+            client::Error::Refused { number: 41, code: "JobUnknown".into(), message: "there is no job x".into() };
+        let silent = client::Error::Unreachable {
+            url: "http://127.0.0.1:1".into(),
+            origin: "the default".into(),
+            cause: "refused".into(),
+        };
         let known: [(anyhow::Error, Code); 5] = [
             (anyhow::anyhow!("anything"), Code::Failed),
             (Failure::usage("-n 0").into(), Code::Usage),

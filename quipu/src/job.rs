@@ -116,7 +116,8 @@ impl FromStr for Constraint {
                 None => (left, Operator::In, values),
             },
         };
-        let values: Vec<String> = values.split(',').map(Into::into).filter(|value: &String| !value.is_empty()).collect();
+        let values: Vec<String> =
+            values.split(',').map(Into::into).filter(|value: &String| !value.is_empty()).collect();
         let is_word = !attribute.is_empty() && !attribute.contains(|c: char| c.is_whitespace() || "!=<>,".contains(c));
         let has_values = values.first().is_some_and(|value| !value.starts_with('='));
         if is_word && (operator == Operator::Exists || has_values) {
@@ -181,6 +182,37 @@ mod tests {
             constraints: vec![constraint("zone", Operator::NotIn, &["north"])],
             restart: Some(Restart { on: Some(RestartOn::Any), backoff_ms: Some(10), ..Restart::default() }),
         };
-        insta::assert_snapshot!(serde_json::to_string_pretty(&job).expect("written"), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&job).expect("written"), @r#"
+        {
+          "name": "web",
+          "kind": "SERVICE",
+          "count": 2,
+          "resources": "cpu=0.5 mem=64Mi",
+          "ports": 1,
+          "command": [
+            "serve"
+          ],
+          "env": [
+            {
+              "name": "A",
+              "value": "1"
+            }
+          ],
+          "killGraceMs": 5000,
+          "constraints": [
+            {
+              "attribute": "zone",
+              "operator": "NOT_IN",
+              "values": [
+                "north"
+              ]
+            }
+          ],
+          "restart": {
+            "on": "ANY",
+            "backoffMs": 10
+          }
+        }
+        "#);
     }
 }

@@ -184,12 +184,44 @@ mod tests {
 
     #[test]
     fn json_says_the_moment_and_keeps_every_field() {
-        insta::assert_snapshot!(text(Format::Json), @"");
+        insta::assert_snapshot!(text(Format::Json), @r#"
+        {
+          "asOf": "812",
+          "tasks": [
+            {
+              "name": "web.0",
+              "restarts": 12,
+              "since": {
+                "time": "1970-01-01T00:00:10.000Z"
+              },
+              "state": "RUNNING"
+            },
+            {
+              "name": "wordcount.10",
+              "restarts": 0,
+              "since": null,
+              "state": "OUT_OF_MEMORY"
+            }
+          ]
+        }
+        "#);
     }
 
     #[test]
     fn yaml_keeps_text_that_looks_like_a_number_as_text() {
-        insta::assert_snapshot!(text(Format::Yaml), @"");
+        insta::assert_snapshot!(text(Format::Yaml), @r#"
+        asOf: "812"
+        tasks:
+        - name: web.0
+          restarts: 12
+          since:
+            time: "1970-01-01T00:00:10.000Z"
+          state: RUNNING
+        - name: wordcount.10
+          restarts: 0
+          since: null
+          state: OUT_OF_MEMORY
+        "#);
     }
 
     #[test]

@@ -26,7 +26,9 @@ fn assert_whole(cell: &Cell, follower: &Follower) {
     let known = cell.events(&json!({}));
     let last = known.last().expect("something happened")["cursor"].clone();
     let seen = follower.wait("the newest event", |seen| {
-        seen.iter().any(|seen| seen.event["cursor"] == last).then(|| seen.iter().map(|seen| seen.event.clone()).collect())
+        seen.iter()
+            .any(|seen| seen.event["cursor"] == last)
+            .then(|| seen.iter().map(|seen| seen.event.clone()).collect())
     });
     let seen: Vec<Value> = seen;
     // Whatever happened after the pages were read is of no interest.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use log_schema::{
-    AgentId, Class, Command, Envelope, Incarnation, JobId, Key, MiB, MilliCpu, Principal, Record, Resources, TaskId, TaskState,
-    TimeMs,
+    AgentId, Class, Command, Envelope, Incarnation, JobId, Key, MiB, MilliCpu, Principal, Record, Resources, TaskId,
+    TaskState, TimeMs,
     command::{ReportAgentV1, SetParametersV1, SubmitJobV1, TickV1, UpdateTaskStatusV1},
     job::{JobKind, JobSpecV1, RestartOn, RestartV1, RunSpecV1},
     task::{EndReason, EndV1},
@@ -67,7 +67,13 @@ impl Workload {
     }
 
     /// The command that says where a task stands.
-    pub(crate) fn status(&mut self, task: TaskId, incarnation: Incarnation, agent: AgentId, state: TaskState) -> Record {
+    pub(crate) fn status(
+        &mut self,
+        task: TaskId,
+        incarnation: Incarnation,
+        agent: AgentId,
+        state: TaskState,
+    ) -> Record {
         let end = state.is_terminal().then(|| EndV1 { exit_code: Some(0), ..EndV1::because(EndReason::Exited) });
         let observed = TimeMs(0);
         self.seal(&Command::UpdateTaskStatus(UpdateTaskStatusV1 { task, incarnation, agent, state, end, observed }))

@@ -1,10 +1,6 @@
 //! What follows when a task has ended: another start, or the end of its job.
 
-use log_schema::{
-    Event, TaskState,
-    event::TaskRestartScheduledV1,
-    job::RestartOn,
-};
+use log_schema::{Event, TaskState, event::TaskRestartScheduledV1, job::RestartOn};
 
 use super::end::{end_job_if_over, task_id};
 use crate::{

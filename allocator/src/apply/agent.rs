@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use log_schema::{
     AgentId, Resources,
-    event::{
-        AgentAdmittedV1, AgentChangedV1, AgentLeavingV1, AgentRemovedV1, AgentReturnedV1, AgentUnreachableV1,
-    },
+    event::{AgentAdmittedV1, AgentChangedV1, AgentLeavingV1, AgentRemovedV1, AgentReturnedV1, AgentUnreachableV1},
 };
 
 use crate::state::{

@@ -93,9 +93,7 @@ fn of_one_agent(state: &State, offers: &BTreeSet<OfferId>) -> Result<(AgentNo, R
                 let name = |number| state.agents.get(number).id.clone();
                 return Err(Refusal::OffersOfSeveralAgents { first: name(agent), second: name(offer.agent) });
             }
-            Some((agent, held)) => {
-                (agent, held.checked_add(&offer.resources).expect("two offers never hold the same"))
-            }
+            Some((agent, held)) => (agent, held.checked_add(&offer.resources).expect("two offers never hold the same")),
         });
     }
     sum.ok_or(Refusal::OffersEmpty {})

@@ -32,11 +32,7 @@ pub(super) fn decide(emit: &mut Emit<'_>, command: &DeclineOffersV1) -> Result<(
 }
 
 /// The named offers, each once, which must stand and be the framework's own.
-pub(super) fn own_offers(
-    state: &State,
-    number: FrameworkNo,
-    named: &[OfferId],
-) -> Result<BTreeSet<OfferId>, Refusal> {
+pub(super) fn own_offers(state: &State, number: FrameworkNo, named: &[OfferId]) -> Result<BTreeSet<OfferId>, Refusal> {
     if named.is_empty() {
         return Err(Refusal::OffersEmpty {});
     }

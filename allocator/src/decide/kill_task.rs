@@ -33,7 +33,9 @@ fn killable(state: &State, id: &TaskId) -> Result<TaskRef, Refusal> {
     match state.find_task(&task_ref).map(|task| task.phase) {
         Some(Phase::Ended(ended)) => Err(Refusal::TaskEnded { task: id.clone(), state: ended }),
         Some(_) => Ok(task_ref),
-        None if was_withdrawn(state, &task_ref) => Err(Refusal::TaskEnded { task: id.clone(), state: TaskState::Killed }),
+        None if was_withdrawn(state, &task_ref) => {
+            Err(Refusal::TaskEnded { task: id.clone(), state: TaskState::Killed })
+        }
         None if waits_fresh(state, &task_ref) => Ok(task_ref),
         None => Err(unknown()),
     }

@@ -63,7 +63,8 @@ fn check_spec(spec: &JobSpecV1) -> Result<(), Refusal> {
 }
 
 fn check_constraint_bytes(constraints: &[ConstraintV1]) -> Result<(), Refusal> {
-    let values = |constraint: &ConstraintV1| constraint.values.iter().map(|value| value.len()).sum::<usize>();
+    let values =
+        |constraint: &ConstraintV1| constraint.values.iter().map(compact_str::CompactString::len).sum::<usize>();
     let bytes = constraints.iter().map(|constraint| constraint.attribute.len() + values(constraint)).sum();
     at_most("bytes of constraints", bytes, CONSTRAINT_BYTES_MAX)
 }

@@ -2,9 +2,7 @@
 //!
 //! Idempotent by task, incarnation and state: a status that is said again changes nothing.
 
-use log_schema::{
-    Event, Refusal, TaskState, command::UpdateTaskStatusV1, event::TaskStatusChangedV1, task::EndV1,
-};
+use log_schema::{Event, Refusal, TaskState, command::UpdateTaskStatusV1, event::TaskStatusChangedV1, task::EndV1};
 
 use super::Emit;
 use crate::{

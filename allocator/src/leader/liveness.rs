@@ -1,11 +1,7 @@
 //! Who has been silent for too long. Clocks decide when somebody looks, never what is true: the
 //! observation goes into the log as a command.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use command_log::telemetry::Sample;
 use log_schema::{AgentId, command::MarkAgentUnreachableV1};

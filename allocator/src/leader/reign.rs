@@ -42,16 +42,13 @@ struct Reign<'a> {
 }
 
 /// Folds the log, claims the next epoch and leads until told to stop.
-pub(super) async fn reign(
-    log: Arc<dyn Log>,
-    config: &Config,
-    stop: &mut watch::Receiver<bool>,
-) -> Result<(), Error> {
+pub(super) async fn reign(log: Arc<dyn Log>, config: &Config, stop: &mut watch::Receiver<bool>) -> Result<(), Error> {
     let mut fold = Fold::open(Arc::clone(&log), config).await?;
     fold.catch_up(&*log).await?;
     let covered = fold.reader.first_undecided();
     let liveness = Liveness::new(config);
-    let mut reign = Reign { epoch: fold.reader.epoch().next(), log, config, fold, liveness, tick_pending: false, covered };
+    let mut reign =
+        Reign { epoch: fold.reader.epoch().next(), log, config, fold, liveness, tick_pending: false, covered };
     reign.claim().await?;
     tracing::info!(epoch = reign.epoch.0, from = reign.fold.next_from().0, "leading");
     reign.decide().await?;

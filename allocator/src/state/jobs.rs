@@ -195,7 +195,10 @@ pub struct Jobs {
 impl Jobs {
     /// The number that the next job gets.
     pub fn next_number(&self) -> JobNo {
-        self.gaps.first().copied().unwrap_or_else(|| JobNo::try_from(self.by_number.len()).expect("fewer jobs than numbers"))
+        self.gaps
+            .first()
+            .copied()
+            .unwrap_or_else(|| JobNo::try_from(self.by_number.len()).expect("fewer jobs than numbers"))
     }
 
     /// How many jobs there are, ended ones included.

@@ -5,8 +5,8 @@
 
 use allocator::{State, answer, apply_decision, invariant};
 use log_schema::{
-    AnswerV1, Chain, Class, Command, DecisionV1, Envelope, EpochNumber, Event, Key, Offset, Principal, Record, TimeMs, codec,
-    command::TickV1,
+    AnswerV1, Chain, Class, Command, DecisionV1, Envelope, EpochNumber, Event, Key, Offset, Principal, Record, TimeMs,
+    codec, command::TickV1,
 };
 
 use crate::random::Random;

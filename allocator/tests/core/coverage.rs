@@ -61,6 +61,7 @@ fn every_command_is_in_a_story() {
         Kind::SetParameters => Some("set"),
         Kind::ActivateLogic => Some("logic"),
     };
-    let untold: Vec<_> = Kind::ALL.iter().filter_map(verb).filter(|verb| !is_told(&format!("        {verb} "))).collect();
+    let untold: Vec<_> =
+        Kind::ALL.iter().filter_map(verb).filter(|verb| !is_told(&format!("        {verb} "))).collect();
     assert!(untold.is_empty(), "no story says {untold:?}");
 }

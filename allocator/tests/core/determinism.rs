@@ -1,9 +1,7 @@
 //! The same log gives the same answers: in this process, in another one, however they are batched.
 
 use allocator::{State, answer, apply_decision};
-use log_schema::{
-    AnswerV1, Chain, DecisionV1, EpochNumber, Kind, Offset, Record, codec,
-};
+use log_schema::{AnswerV1, Chain, DecisionV1, EpochNumber, Kind, Offset, Record, codec};
 
 use crate::{cell::Cell, parse, random::Random, story::play_line};
 
@@ -30,7 +28,10 @@ fn log() -> Vec<Record> {
     say(&mut cell, "framework f2 role=db");
     for number in 0..150 {
         let line = match random.below(6) {
-            0 | 1 => format!("job j{number} kind=service count={} cpu=0.5 mem=256 in.rack=r1|r2 restart=any backoff=100", random.below(9) + 1),
+            0 | 1 => format!(
+                "job j{number} kind=service count={} cpu=0.5 mem=256 in.rack=r1|r2 restart=any backoff=100",
+                random.below(9) + 1
+            ),
             2 => format!("status j{}.0 failed", random.below(number + 1)),
             3 => format!("unreachable a{}", random.below(20)),
             4 => format!("accept f1 o{}; t{number} cpu=1 mem=1Gi ports=110", random.below(60)),

@@ -78,7 +78,8 @@ fn bytes_may_say_more_custom_resources_than_text_and_are_refused() {
     let custom = (0..65).map(|number| (number.to_compact_string() + "x", 1)).collect::<BTreeMap<CompactString, u64>>();
     let capacity = Resources { custom, ..Resources::of(MilliCpu(1000), MiB(1024)) };
     let agent = "a9".parse().expect("an id");
-    let refusal = take(&mut cell, &Command::ReportAgent(ReportAgentV1 { agent, capacity, attributes: BTreeMap::new() }));
+    let refusal =
+        take(&mut cell, &Command::ReportAgent(ReportAgentV1 { agent, capacity, attributes: BTreeMap::new() }));
     let expected = "custom resources is 65, and may be 0 to 64";
     assert_eq!(refusal.map(|refusal| refusal.to_string()).as_deref(), Some(expected));
 }
@@ -97,10 +98,12 @@ fn many_short_parts_of_a_command_line_count_too() {
 
 #[test]
 fn a_long_message_of_a_task_is_cut_and_its_end_is_taken() {
-    let (mut cell, _) = play("
+    let (mut cell, _) = play(
+        "
         agent a1 cpu=9 mem=9Gi
         job db cpu=1 mem=1Gi
-    ");
+    ",
+    );
     let message = Some("ü".repeat(400_000));
     let end = Some(EndV1 { message, ..EndV1::because(EndReason::CannotStart) });
     let number = cell.state.jobs.number("db").expect("a job");

@@ -15,7 +15,8 @@ use std::{collections::BTreeMap, fmt::Debug, str::FromStr};
 use allocator::State;
 use compact_str::CompactString;
 use log_schema::{
-    AgentId, Command, FrameworkId, Incarnation, JobId, OfferId, Record, Resources, RoleName, TaskId, TaskOwner, TaskState, TimeMs,
+    AgentId, Command, FrameworkId, Incarnation, JobId, OfferId, Record, Resources, RoleName, TaskId, TaskOwner,
+    TaskState, TimeMs,
     command::{
         AcceptOffersV1, ActivateLogicV1, DeclineOffersV1, KillTaskV1, LaunchV1, MarkAgentUnreachableV1, Policy,
         RemoveAgentV1, ReportAgentV1, ReviveOffersV1, ScaleJobV1, SetParametersV1, SetRoleV1, StopJobV1, SubmitJobV1,
@@ -217,9 +218,7 @@ fn end(words: &mut Words, state: TaskState) -> Option<EndV1> {
 
 fn known(state: &State, task: &TaskId) -> (Incarnation, AgentId) {
     let found = match task.owner() {
-        TaskOwner::Job { job, index } => {
-            state.jobs.number(job).and_then(|number| state.jobs.get(number).task(index))
-        }
+        TaskOwner::Job { job, index } => state.jobs.number(job).and_then(|number| state.jobs.get(number).task(index)),
         TaskOwner::Framework { framework, name } => state
             .frameworks
             .number(framework)

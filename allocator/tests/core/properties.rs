@@ -73,11 +73,17 @@ fn history(seed: u64) -> Vec<String> {
 
 fn line(random: &mut Random, flavour: u64, number: usize) -> String {
     let (agent, job, framework) = (random.below(5), random.below(5), random.below(3));
-    let task = if random.one_in(2) { format!("j{job}.{}", random.below(5)) } else { format!("f{framework}/t{}", random.below(6)) };
+    let task = if random.one_in(2) {
+        format!("j{job}.{}", random.below(5))
+    } else {
+        format!("f{framework}/t{}", random.below(6))
+    };
     match random.below(if flavour == 1 { 34 } else { 30 }) {
         0..=3 => format!("agent a{agent} {}{}", amounts(random, 8), extras(random)),
         4..=8 => submit(random, job),
-        9..=13 => format!("status {task} {}", random.pick(&["starting", "running", "finished", "failed", "killed", "lost"])),
+        9..=13 => {
+            format!("status {task} {}", random.pick(&["starting", "running", "finished", "failed", "killed", "lost"]))
+        }
         14 => format!("status {task} running inc={}", random.below(20)),
         15 => format!("scale j{job} {}", random.below(7)),
         16 => format!("stop j{job}"),
@@ -127,13 +133,27 @@ fn extras(random: &mut Random) -> String {
 
 fn submit(random: &mut Random, job: u64) -> String {
     let mut line = format!("job j{job} count={} {}", random.below(6), amounts(random, 3));
-    let all = [" gpu=0.5", " ports=2", " seats=1", " in.rack=r1", " notin.rack=r1", " exists.ssd=", " role=r1", " kind=service"];
+    let all = [
+        " gpu=0.5",
+        " ports=2",
+        " seats=1",
+        " in.rack=r1",
+        " notin.rack=r1",
+        " exists.ssd=",
+        " role=r1",
+        " kind=service",
+    ];
     for extra in all {
         if random.one_in(5) {
             line.push_str(extra);
         }
     }
-    line + *random.pick(&["", " restart=any", " restart=failure limit=2 backoff=100 backoff_max=150", " restart=any backoff=10"])
+    line + *random.pick(&[
+        "",
+        " restart=any",
+        " restart=failure limit=2 backoff=100 backoff_max=150",
+        " restart=any backoff=10",
+    ])
 }
 
 fn accept(random: &mut Random, framework: u64, number: usize) -> String {

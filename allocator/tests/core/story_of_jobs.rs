@@ -317,12 +317,14 @@ fn a_huge_job_is_accepted_at_once_and_delays_no_small_one() {
 
 #[test]
 fn jobs_of_the_same_shape_take_turns() {
-    let (cell, told) = play("
+    let (cell, told) = play(
+        "
         agent small cpu=1 mem=1Gi
         job first count=300 cpu=2 mem=1Gi
         job second count=300 cpu=2 mem=1Gi
         agent big cpu=800 mem=800Gi
-    ");
+    ",
+    );
     let active: Vec<_> = cell.state.jobs.iter().map(|job| job.active).collect();
     assert_eq!(active, [128 + 128, 128 + 16]);
     assert_snapshot!(told, @"

@@ -96,7 +96,11 @@ fn about(event: &Event) -> String {
         Event::RoleSet(e) => format!("{} weight={}", e.role, e.weight),
         Event::ParametersSet(e) => format!(
             "policy={} offer_ttl={} agent_lost_after={} key_kept={} ended_kept={}",
-            wire(&e.policy), e.offer_ttl_ms, e.agent_lost_after_ms, e.key_kept_ms, e.ended_kept_ms
+            wire(&e.policy),
+            e.offer_ttl_ms,
+            e.agent_lost_after_ms,
+            e.key_kept_ms,
+            e.ended_kept_ms
         ),
         Event::LogicActivated(e) => e.version.to_string(),
     }

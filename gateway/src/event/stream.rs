@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use log_schema::{AgentId, Event, FrameworkId, Offset, OfferId};
+use log_schema::{AgentId, Event, FrameworkId, OfferId, Offset};
 use projector::{Decided, row::OfferRow};
 
 use super::{EventCursor, EventFilter, LogEvent, Since, events_of, subject::Subjects};
@@ -30,11 +30,7 @@ pub(crate) struct EventStream {
 
 impl EventStream {
     /// Opens the stream at its place.
-    pub(crate) async fn open(
-        gateway: &Arc<Gateway>,
-        since: Since,
-        filter: EventFilter,
-    ) -> Result<Self, RequestError> {
+    pub(crate) async fn open(gateway: &Arc<Gateway>, since: Since, filter: EventFilter) -> Result<Self, RequestError> {
         filter.check()?;
         let (cursor, first) = place(gateway, since).await?;
         let skip = match since {

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use command_log::{Follower, Stored, reader::{Halt, Reader, Verdict}};
+use command_log::{
+    Follower, Stored,
+    reader::{Halt, Reader, Verdict},
+};
 use log_schema::Record;
 use projector::Decided;
 

@@ -37,11 +37,7 @@ pub(crate) async fn answer(
     None
 }
 
-async fn append(
-    gateway: &Gateway,
-    agent: &AgentId,
-    records: Vec<LinkRecord>,
-) -> Result<Vec<log_schema::Offset>, No> {
+async fn append(gateway: &Gateway, agent: &AgentId, records: Vec<LinkRecord>) -> Result<Vec<log_schema::Offset>, No> {
     if records.len() > RECORDS_PER_MESSAGE_MAX {
         let why = format!("{} records in one message, more than {RECORDS_PER_MESSAGE_MAX}", records.len());
         return Err((FailureCode::TooLarge, why));

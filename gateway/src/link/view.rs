@@ -38,10 +38,7 @@ const TASKS_PAGE: usize = 1000;
 const MESSAGE_BYTES: usize = MESSAGE_BYTES_MAX / 2;
 
 /// What is expected of the agent, and the view from there on, or from where the agent was.
-pub(super) async fn begin(
-    gateway: &Arc<Gateway>,
-    query: &Query,
-) -> Result<(FromGateway, Follower), (u16, String)> {
+pub(super) async fn begin(gateway: &Arc<Gateway>, query: &Query) -> Result<(FromGateway, Follower), (u16, String)> {
     let remembered = remembered(gateway, query).await?;
     let (expected, as_of) = expected(gateway, &query.agent).await.map_err(later)?;
     let (cursor, to) = remembered.unwrap_or(as_of);

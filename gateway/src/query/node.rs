@@ -42,7 +42,8 @@ impl NodeQuery {
         at: Option<At>,
         min_offset: Option<OffsetText>,
     ) -> Result<Option<Node>> {
-        let unknown = || graphql(RequestError::BadInput { field: "id", why: format!("{:?} is not the id of a node", id.0) });
+        let unknown =
+            || graphql(RequestError::BadInput { field: "id", why: format!("{:?} is not the id of a node", id.0) });
         let (kind, name) = id.split_once(':').ok_or_else(unknown)?;
         let scope = scope(ctx, at, min_offset).await?;
         match kind {

@@ -66,7 +66,11 @@ impl RefusalQuery {
         min_offset: Option<OffsetText>,
     ) -> Result<Nodes<RefusedCommand>> {
         let window = PageArgs { first, after, last, before }.window::<CountText>().map_err(graphql)?;
-        let window = page::Window { limit: window.limit, direction: window.direction, start: window.start.map(|start| log_schema::Offset(start.0)) };
+        let window = page::Window {
+            limit: window.limit,
+            direction: window.direction,
+            start: window.start.map(|start| log_schema::Offset(start.0)),
+        };
         let scope = scope(ctx, at, min_offset).await?;
         let wanted = |row: &RefusalRow| {
             let asked = row.asked.as_ref().map(|asked| asked.principal.as_str());

@@ -280,7 +280,9 @@ impl TaskFilter {
     fn page(&self, scope: &Scope, args: &PageArgs) -> Result<Nodes<Task>> {
         if let Some(agent) = &self.agent {
             let agent = parse("agent", agent).map_err(graphql)?;
-            return Task::page_on(scope, &agent, args, |row| self.is_of_owner(row) && is_in(row, self.state.as_deref()));
+            return Task::page_on(scope, &agent, args, |row| {
+                self.is_of_owner(row) && is_in(row, self.state.as_deref())
+            });
         }
         let pick = match (&self.job, &self.framework) {
             (None, None) => Pick::all(),

@@ -2,7 +2,10 @@
 
 use async_graphql::{Object, SimpleObject};
 use log_schema::Offset;
-use projector::{Direction, Scope, row::{Entity, TimelineEntry}};
+use projector::{
+    Direction, Scope,
+    row::{Entity, TimelineEntry},
+};
 
 use crate::{
     error::{RequestError, graphql},

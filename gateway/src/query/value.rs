@@ -86,7 +86,9 @@ pub struct NamedValue {
 }
 
 /// Every pair of a map, in order of name.
-pub(crate) fn named<'a>(pairs: impl IntoIterator<Item = (&'a (impl ToString + 'a), &'a (impl ToString + 'a))>) -> Vec<NamedValue> {
+pub(crate) fn named<'a>(
+    pairs: impl IntoIterator<Item = (&'a (impl ToString + 'a), &'a (impl ToString + 'a))>,
+) -> Vec<NamedValue> {
     pairs.into_iter().map(|(name, value)| NamedValue { name: name.to_string(), value: value.to_string() }).collect()
 }
 
@@ -123,7 +125,21 @@ pub struct TaskCountsValue {
 impl From<TaskCounts> for TaskCountsValue {
     fn from(counts: TaskCounts) -> Self {
         let (total, active) = (counts.total(), counts.active());
-        let TaskCounts { waiting, placed, starting, running, restarting, finished, failed, killed, lost, withdrawn } = counts;
-        Self { total, active, waiting, placed, starting, running, restarting, finished, failed, killed, lost, withdrawn }
+        let TaskCounts { waiting, placed, starting, running, restarting, finished, failed, killed, lost, withdrawn } =
+            counts;
+        Self {
+            total,
+            active,
+            waiting,
+            placed,
+            starting,
+            running,
+            restarting,
+            finished,
+            failed,
+            killed,
+            lost,
+            withdrawn,
+        }
     }
 }

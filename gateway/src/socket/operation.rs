@@ -32,7 +32,12 @@ impl Operations {
     }
 
     /// Starts an operation, or answers why not.
-    pub(super) async fn start(&self, id: String, request: async_graphql::Request, caller: &Caller) -> Result<(), Close> {
+    pub(super) async fn start(
+        &self,
+        id: String,
+        request: async_graphql::Request,
+        caller: &Caller,
+    ) -> Result<(), Close> {
         if id.len() > OPERATION_ID_BYTES_MAX {
             return Err(protocol::MALFORMED);
         }

@@ -30,9 +30,9 @@ impl EventSubscription {
         filter: Option<EventFilter>,
     ) -> Result<impl Stream<Item = Result<Vec<LogEvent>>> + use<>> {
         let gateway = gateway(ctx).clone();
-        let place = since.parse().map_err(|why| {
-            graphql(RequestError::BadInput { field: "since", why: format!("{since:?} is {why}") })
-        })?;
+        let place = since
+            .parse()
+            .map_err(|why| graphql(RequestError::BadInput { field: "since", why: format!("{since:?} is {why}") }))?;
         let events = EventStream::open(&gateway, place, filter.unwrap_or_default()).await.map_err(graphql)?;
         let state = Some((events, Vec::new().into_iter()));
         Ok(stream::unfold(state, move |state| {

@@ -14,11 +14,7 @@ pub struct SampleSubscription;
 #[Subscription]
 impl SampleSubscription {
     /// Samples of one agent or of all, once a second each. A client that is too slow misses some.
-    async fn samples(
-        &self,
-        ctx: &Context<'_>,
-        agent: Option<String>,
-    ) -> Result<impl Stream<Item = Sample> + use<>> {
+    async fn samples(&self, ctx: &Context<'_>, agent: Option<String>) -> Result<impl Stream<Item = Sample> + use<>> {
         let agent = agent.map(|name| parse::<AgentId>("agent", &name)).transpose().map_err(graphql)?;
         let heard = gateway(ctx).telemetry.subscribe();
         Ok(stream::unfold((heard, agent), |(mut heard, agent)| async move {

@@ -74,7 +74,8 @@ impl TaskLogSubscription {
             None => ReadFrom::LastLines(tail_lines.unwrap_or(TAIL_LINES)),
         };
         let gateway = gateway(ctx);
-        let (agent, incarnation) = find(gateway, &task, incarnation.map(|incarnation| Incarnation(incarnation.0))).map_err(graphql)?;
+        let (agent, incarnation) =
+            find(gateway, &task, incarnation.map(|incarnation| Incarnation(incarnation.0))).map_err(graphql)?;
         let gateway = Arc::clone(gateway);
         let tail = Tail { gateway, agent, task, incarnation, stream: stream.into(), from, follow };
         Ok(stream::unfold(Some(tail), |tail| async move {

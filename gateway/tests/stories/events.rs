@@ -66,7 +66,9 @@ async fn pages_of_events_agree_with_the_stream() {
     let mut socket = cell.open_socket().await;
     socket.subscribe("1", "subscription { events(since: \"start\") { cursor } }").await;
     let all = take(&mut socket, 8).await;
-    let page = |arguments: &str| format!("events({arguments}) {{ nodes {{ cursor }} pageInfo {{ hasNextPage hasPreviousPage }} lookedTo asOf }}");
+    let page = |arguments: &str| {
+        format!("events({arguments}) {{ nodes {{ cursor }} pageInfo {{ hasNextPage hasPreviousPage }} lookedTo asOf }}")
+    };
     // Rows reflect the decision, so that the pages which go backwards do as well.
     cell.query(&format!("usage(minOffset: {}) {{ asOf }}", payload["decisionOffset"])).await;
     let first = cell.query(&page("first: 3")).await["events"].clone();
@@ -89,7 +91,12 @@ async fn a_framework_hears_of_its_offers_and_tasks_and_of_nothing_else() {
     let cell = Cell::led().await;
     cell.admit("a1").await;
     let mut socket = cell.open_socket().await;
-    socket.subscribe("f", "subscription { events(since: \"start\", filter: {framework: \"f\"}) { name offer task framework body } }").await;
+    socket
+        .subscribe(
+            "f",
+            "subscription { events(since: \"start\", filter: {framework: \"f\"}) { name offer task framework body } }",
+        )
+        .await;
     cell.submit("web", 1).await;
     cell.mutate("other: subscribeFramework(input: {framework: \"other\"}) { key } f: subscribeFramework(input: {framework: \"f\"}) { key }").await;
     cell.mutate("declineOffers(input: {framework: \"other\", offers: [\"o1\"]}) { key }").await;
@@ -101,8 +108,14 @@ async fn a_framework_hears_of_its_offers_and_tasks_and_of_nothing_else() {
     assert_eq!(heard[2]["body"], json!({ "offer": 2, "reason": "accepted" }));
     assert_eq!(heard[3]["body"]["run"]["argv"], json!(["x"]));
     let mut late = cell.open_socket().await;
-    let since = cell.query("events(filter: {names: [\"offer.made\"]}) { nodes { cursor } }").await["events"]["nodes"][1]["cursor"].clone();
-    late.subscribe("f", &format!("subscription {{ events(since: {since}, filter: {{framework: \"f\"}}) {{ name offer }} }}")).await;
+    let since = cell.query("events(filter: {names: [\"offer.made\"]}) { nodes { cursor } }").await["events"]["nodes"]
+        [1]["cursor"]
+        .clone();
+    late.subscribe(
+        "f",
+        &format!("subscription {{ events(since: {since}, filter: {{framework: \"f\"}}) {{ name offer }} }}"),
+    )
+    .await;
     assert_eq!(take(&mut late, 1).await[0], json!({ "name": "offer.ended", "offer": "o2" }));
 }
 
@@ -146,7 +159,9 @@ async fn a_slow_client_slows_no_other_and_loses_nothing() {
     assert_eq!(all.len(), 40 * 101);
     let places: Vec<(u64, u64)> = cursors(&all)
         .into_iter()
-        .map(|cursor| cursor.split_once(':').map(|(offset, index)| (offset.parse().unwrap(), index.parse().unwrap())).unwrap())
+        .map(|cursor| {
+            cursor.split_once(':').map(|(offset, index)| (offset.parse().unwrap(), index.parse().unwrap())).unwrap()
+        })
         .collect();
     assert!(places.is_sorted_by(|a, b| a < b), "each event comes once, in the order of the log");
 }

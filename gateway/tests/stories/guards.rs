@@ -74,7 +74,9 @@ async fn a_gateway_is_ready_when_the_cell_is_led() {
     cell.submit("web", 1).await;
     assert_eq!(cell.http("GET", "/readyz", &[], "").await, (200, "ready\n".into()));
     let (_, metrics) = cell.http("GET", "/metrics", &[], "").await;
-    for line in ["quipu_epoch 1", "quipu_commands_appended_total 1", "quipu_requests_total 1", "quipu_decisions_total 1"] {
+    for line in
+        ["quipu_epoch 1", "quipu_commands_appended_total 1", "quipu_requests_total 1", "quipu_decisions_total 1"]
+    {
         assert!(metrics.contains(&format!("\n{line}\n")), "{line}:\n{metrics}");
     }
     assert!(cell.http("GET", "/", &[], "").await.1.contains("/graphql"));

@@ -10,10 +10,7 @@ use command_log::{
 };
 use log_schema::{
     AgentId, AnswerV1, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, FrameworkId, Incarnation, JobId,
-    Offset, OfferId, Principal, Refusal, Resources, TaskId,
-    decision::AskedV1,
-    event::*,
-    job::JobSpecV1,
+    OfferId, Offset, Principal, Refusal, Resources, TaskId, decision::AskedV1, event::*, job::JobSpecV1,
 };
 
 /// What the leader remembers.
@@ -66,7 +63,7 @@ pub fn decision(reader: &Reader, answers: Vec<AnswerV1>) -> DecisionV1 {
 impl Leader {
     fn answer(&mut self, at: Offset, command: Result<(Envelope, Command), log_schema::command::Error>) -> AnswerV1 {
         let (envelope, command) = command.expect("the stories send whole commands");
-        let asked = AskedV1 { principal: envelope.principal, key: envelope.key };
+        let asked = AskedV1 { principal: envelope.principal, key: envelope.key, digest: 0 };
         let mut answer = AnswerV1 { at, asked: Some(asked.clone()), refusal: None, repeats: None, events: Vec::new() };
         if let Some(first) = self.keys.get(&asked) {
             answer.repeats = Some(*first);

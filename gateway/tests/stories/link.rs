@@ -48,7 +48,7 @@ impl Agent {
     async fn message(&mut self) -> FromGateway {
         loop {
             match self.next().await {
-                Inbound::Connected | Inbound::Message(FromGateway::Watermarks { .. }) => {}
+                Inbound::Connected(_) | Inbound::Message(FromGateway::Watermarks { .. }) => {}
                 Inbound::Message(message) => return message,
                 other => panic!("{other:?} instead of a message"),
             }
@@ -176,7 +176,10 @@ async fn a_placement_of_an_old_job_brings_its_spec_on_every_new_link() {
     cell.mutate("subscribeFramework(input: {framework: \"f\"}) { key }").await;
     cell.restart().await;
     let mut agent = Agent::connect(&cell, "a1", None);
-    assert_eq!(agent.expected().await, [ExpectedTask { task: TaskId::new("web.0").unwrap(), incarnation: Incarnation(1) }]);
+    assert_eq!(
+        agent.expected().await,
+        [ExpectedTask { task: TaskId::new("web.0").unwrap(), incarnation: Incarnation(1) }]
+    );
     cell.mutate("acceptOffers(input: {framework: \"f\", offers: [\"o1\"], launches: [{name: \"t\", resources: \"cpu=1\", command: [\"x\"]}]}) { key }").await;
     assert_eq!(names(&agent.decision().await), ["task.placed"], "a framework's task says itself what it runs");
 }
@@ -235,7 +238,7 @@ async fn a_newer_link_of_an_agent_takes_over() {
     loop {
         match first.next().await {
             Inbound::Ended(remote::Error::Superseded { .. }) => break,
-            Inbound::Message(_) | Inbound::Connected => {}
+            Inbound::Message(_) | Inbound::Connected(_) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -247,7 +250,7 @@ async fn an_agent_from_another_log_starts_afresh() {
     cell.admit("a1").await;
     let far = Position { next: Offset(100_000), epoch: EpochNumber(7), to: Offset(99_999) };
     let mut agent = Agent::connect(&cell, "a1", Some(far));
-    assert!(matches!(agent.next().await, Inbound::Connected));
+    assert!(matches!(agent.next().await, Inbound::Connected(_)));
     assert!(matches!(agent.next().await, Inbound::OutOfRange));
     agent.expected().await;
 }
@@ -279,11 +282,18 @@ async fn the_output_of_a_task_comes_over_its_agents_link() {
     let mut agent = Agent::connect(&cell, "a1", None);
     agent.expected().await;
     let mut socket = cell.open_socket().await;
-    socket.subscribe("l", "subscription { taskLog(task: \"web.0\", follow: true, fromByte: \"0\") { offset nextOffset text end } }").await;
+    socket
+        .subscribe(
+            "l",
+            "subscription { taskLog(task: \"web.0\", follow: true, fromByte: \"0\") { offset nextOffset text end } }",
+        )
+        .await;
     // A character is cut in two between the chunks.
     let output = "grün\n".as_bytes();
     for (from, to, end) in [(0, 3, false), (2, output.len(), true)] {
-        let FromGateway::ReadLog { request, task, from: asked, .. } = agent.message().await else { panic!("a request") };
+        let FromGateway::ReadLog { request, task, from: asked, .. } = agent.message().await else {
+            panic!("a request")
+        };
         assert_eq!(task.as_str(), "web.0");
         assert_eq!(asked, command_log::remote::protocol::ReadFrom::Byte(from));
         let bytes = Bytes::copy_from_slice(&output[usize::try_from(from).unwrap()..to]);
@@ -291,7 +301,10 @@ async fn the_output_of_a_task_comes_over_its_agents_link() {
         agent.link.send(FromAgent::LogChunk { request, offset: from, bytes, next_offset, end }).await.unwrap();
     }
     assert_eq!(socket.data().await["taskLog"], json!({ "offset": "0", "nextOffset": "2", "text": "gr", "end": false }));
-    assert_eq!(socket.data().await["taskLog"], json!({ "offset": "2", "nextOffset": "6", "text": "ün\n", "end": true }));
+    assert_eq!(
+        socket.data().await["taskLog"],
+        json!({ "offset": "2", "nextOffset": "6", "text": "ün\n", "end": true })
+    );
     assert_eq!(socket.next().await, json!({ "id": "l", "type": "complete" }));
 }
 

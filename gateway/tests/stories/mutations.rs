@@ -29,9 +29,12 @@ async fn a_refusal_is_data() {
     assert_eq!((&error["number"], &error["code"]), (&json!(40), &json!("JobExists")));
     assert_eq!(error["message"], "there is a job web already");
     assert_eq!(error["details"], json!({ "job": "web" }));
-    assert_eq!(cell.query("refusals(last: 1) { nodes { offset reason { code } } }").await["refusals"]["nodes"], json!([
-        { "offset": payload["offset"], "reason": { "code": "JobExists" } }
-    ]));
+    assert_eq!(
+        cell.query("refusals(last: 1) { nodes { offset reason { code } } }").await["refusals"]["nodes"],
+        json!([
+            { "offset": payload["offset"], "reason": { "code": "JobExists" } }
+        ])
+    );
 }
 
 #[tokio::test]
@@ -97,7 +100,8 @@ async fn bad_input_is_never_appended_and_says_which_field() {
 #[tokio::test]
 async fn commands_carry_who_sent_them_and_their_class() {
     let cell = Cell::led().await;
-    let document = json!({ "query": "mutation { reviveOffers(input: {framework: \"f\", causedBy: \"3\"}) { offset } }" });
+    let document =
+        json!({ "query": "mutation { reviveOffers(input: {framework: \"f\", causedBy: \"3\"}) { offset } }" });
     let (_, body) = cell.post(&document.to_string(), &[("X-Quipu-Principal", "alice")]).await;
     let answer: Value = serde_json::from_str(&body).unwrap();
     let offset: u64 = answer["data"]["reviveOffers"]["offset"].as_str().unwrap().parse().unwrap();

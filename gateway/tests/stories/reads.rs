@@ -36,7 +36,8 @@ async fn root_fields_of_one_request_are_of_one_moment() {
     let cell = Cell::led().await;
     let payload = cell.submit("web", 3).await;
     let min = &payload["decisionOffset"];
-    let data = cell.query(&format!("a: jobs(minOffset: {min}) {{ asOf }} b: usage {{ asOf }} c: cell {{ asOf }}")).await;
+    let data =
+        cell.query(&format!("a: jobs(minOffset: {min}) {{ asOf }} b: usage {{ asOf }} c: cell {{ asOf }}")).await;
     assert_eq!(data["a"]["asOf"], data["b"]["asOf"]);
     assert_eq!(data["a"]["asOf"], data["c"]["asOf"]);
 }
@@ -50,7 +51,10 @@ async fn pages_walk_both_ways_over_everything_once() {
     let payload = cell.submit("j7", 1).await;
     let all: Vec<String> = (0..8).map(|job| format!("j{job}")).collect();
     let page = |arguments: String| {
-        format!("jobs({arguments}, minOffset: {}) {{ nodes {{ name }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }}", payload["decisionOffset"])
+        format!(
+            "jobs({arguments}, minOffset: {}) {{ nodes {{ name }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }}",
+            payload["decisionOffset"]
+        )
     };
     let (mut forwards, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -119,10 +123,16 @@ async fn everything_that_the_cell_holds_can_be_asked_for() {
     assert_eq!(data["agents"]["nodes"][0]["taskCount"], 3);
     assert_eq!(data["jobs"]["nodes"][0]["taskCounts"], json!({ "placed": 2, "total": 2 }));
     assert_eq!(data["jobs"]["nodes"][0]["spec"]["restart"], json!({ "on": "ANY", "limit": 1000 }));
-    assert_eq!(data["jobs"]["nodes"][0]["tasks"]["nodes"][1]["run"], json!({ "agent": "a1", "incarnation": "2", "state": "PLACED" }));
+    assert_eq!(
+        data["jobs"]["nodes"][0]["tasks"]["nodes"][1]["run"],
+        json!({ "agent": "a1", "incarnation": "2", "state": "PLACED" })
+    );
     assert_eq!(data["tasks"]["nodes"], json!([{ "name": "f/t", "framework": "f", "job": null }]));
     assert_eq!(data["onA1"]["nodes"].as_array().unwrap().len(), 3);
-    assert_eq!(data["offers"]["nodes"], json!([{ "name": "o1", "standing": false, "endReason": "ACCEPTED", "agent": "a1", "framework": "f" }]));
+    assert_eq!(
+        data["offers"]["nodes"],
+        json!([{ "name": "o1", "standing": false, "endReason": "ACCEPTED", "agent": "a1", "framework": "f" }])
+    );
     assert_eq!(data["usage"], json!({ "agentsUp": 1, "tasks": { "placed": 3 }, "used": { "cpu": "2000" } }));
     assert_eq!(data["usageOverTime"][0]["usage"]["jobs"], 1);
     assert_eq!(data["cell"]["log"]["leader"], "n1");

@@ -9,7 +9,8 @@ use super::cell::Cell;
 async fn sockets_are_closed_with_the_codes_of_the_protocol() {
     let cell = Cell::led().await;
     let init = || json!({ "type": "connection_init" });
-    let subscribe = || json!({ "id": "1", "type": "subscribe", "payload": { "query": "subscription { events { name } }" } });
+    let subscribe =
+        || json!({ "id": "1", "type": "subscribe", "payload": { "query": "subscription { events { name } }" } });
     let cases = [
         (vec![json!("no object")], 4400),
         (vec![json!({ "type": "start" })], 4400),

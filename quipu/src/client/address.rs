@@ -136,7 +136,9 @@ mod tests {
 
     #[test]
     fn text_that_is_no_address_is_refused_with_the_reason() {
-        for text in ["", "7070", "http://", "http://:7070", "127.0.0.1:x", "https://a:1", "http://a:99999", "http://a:1/b"] {
+        for text in
+            ["", "7070", "http://", "http://:7070", "127.0.0.1:x", "https://a:1", "http://a:99999", "http://a:1/b"]
+        {
             assert!(matches!(Address::read(text, String::new()), Err(Error::BadAddress { .. })), "{text}");
         }
         assert_eq!(Address::read("[::1]:7070/", String::new()).expect("legal").http(), "http://[::1]:7070/graphql");

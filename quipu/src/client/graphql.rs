@@ -227,7 +227,8 @@ mod tests {
 
     #[test]
     fn the_first_error_of_an_answer_is_told_with_its_code() {
-        let answer = r#"{"data":null,"errors":[{"message":"at: too far","extensions":{"code":"AHEAD"}},{"message":"b"}]}"#;
+        let answer =
+            r#"{"data":null,"errors":[{"message":"at: too far","extensions":{"code":"AHEAD"}},{"message":"b"}]}"#;
         let error = data(reply(answer)).expect_err("an error");
         assert_eq!(error, Error::Request { code: Some("AHEAD".into()), message: "at: too far".into() });
         assert!(error.hint().is_some_and(|hint| hint.contains("quipu cell")));

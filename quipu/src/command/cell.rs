@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Context, Reading, agents::part, count, jobs::counts};
 use crate::output::{self, Node};
@@ -77,10 +77,13 @@ fn log(log: &Node<'_>) -> Vec<(&'static str, String)> {
     vec![
         ("leader", format!("{}, epoch {}", log.text("/leader"), log.text("/epoch"))),
         ("log", format!("offsets {} to {high}, answered to {}", log.text("/low"), log.text("/answered"))),
-        ("lag", match high.saturating_sub(next) {
-            0 => "none: the gateway has read all of it".into(),
-            lag => format!("{} not read yet", count(lag, "record")),
-        }),
+        (
+            "lag",
+            match high.saturating_sub(next) {
+                0 => "none: the gateway has read all of it".into(),
+                lag => format!("{} not read yet", count(lag, "record")),
+            },
+        ),
         ("history", format!("kept from offset {} on", log.text("/horizon"))),
         ("chain", chain),
         ("void", if void == 0 { String::new() } else { count(void, "record") }),
@@ -103,7 +106,7 @@ fn of(usage: &Node<'_>, pointer: &str, resource: &str) -> String {
 }
 
 #[cfg(test)]
-pub(crate) fn table_of(data: &Value, now_ms: u64) -> String {
+pub(crate) fn table_of(data: &serde_json::Value, now_ms: u64) -> String {
     table(&Node::new(data, now_ms), true)
 }
 
@@ -128,6 +131,24 @@ mod tests {
                 "offered": { "cpu": "0", "mem": "0" }, "tasks": { "running": 2 }, "ended": { "failed": "1" },
             },
         });
-        insta::assert_snapshot!(table_of(&data, 12_000), @"");
+        insta::assert_snapshot!(table_of(&data, 12_000), @"
+        cell          local
+        as of offset  40
+        log time      1970-01-01T00:00:10.000Z (2s ago)
+        leader        host-1, epoch 2
+        log           offsets 0 to 45, answered to 39
+        lag           3 records not read yet
+        history       kept from offset 0 on
+        chain         0011223344556677
+        void          1 record
+        agents        2 up, 1 unreachable
+        cpu           26% held, 0% offered
+        mem           0% held, 0% offered
+        jobs          1
+        frameworks    0
+        offers        0
+        tasks         2 running
+        runs ended    1 failed
+        ");
     }
 }

@@ -135,6 +135,8 @@ impl Ended {
     /// How it ended, in a few words.
     pub(crate) fn words(&self) -> String {
         let how = match (self.exit_code, self.signal) {
+            // The code is that of whoever was left over: it does not tell why.
+            _ if self.reason == "out_of_memory" => "out of memory".into(),
             (Some(code), _) => format!("exit code {code}"),
             (None, Some(signal)) => format!("signal {signal}"),
             (None, None) => self.reason.replace('_', " "),
@@ -181,7 +183,11 @@ mod tests {
     #[test]
     fn the_output_of_a_run_is_announced_once() {
         let end = json!({ "reason": "exited", "exit_code": 3 });
-        let (follow, news) = follow(&[status("a.0", "starting", &json!(null)), status("a.0", "running", &json!(null)), status("a.0", "failed", &end)]);
+        let (follow, news) = follow(&[
+            status("a.0", "starting", &json!(null)),
+            status("a.0", "running", &json!(null)),
+            status("a.0", "failed", &end),
+        ]);
         assert_eq!(news, [News::Output { task: "a.0".into(), incarnation: 5 }]);
         assert_eq!(follow.exit_code(), 3);
     }

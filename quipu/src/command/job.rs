@@ -91,12 +91,15 @@ fn submitted(job: &Node<'_>) -> String {
 
 fn restart(job: &Node<'_>) -> String {
     let restart = job.at("/spec/restart");
-    if restart.word("/on") == "never" {
-        return "never".into();
-    }
-    let waits = format!("waiting {} at first and {} at most", restart.millis("/backoffMs"), restart.millis("/backoffMaxMs"));
+    let on = match restart.word("/on").as_str() {
+        "never" => return "never".into(),
+        "failure" => "a failure",
+        _ => "any end",
+    };
+    let waits =
+        format!("waiting {} at first and {} at most", restart.millis("/backoffMs"), restart.millis("/backoffMaxMs"));
     let so_far = job.number("/restarts");
-    format!("after {}, up to {} times, {waits}; {so_far} so far", restart.word("/on"), restart.text("/limit"))
+    format!("after {on}, up to {} times, {waits}; {so_far} so far", restart.text("/limit"))
 }
 
 fn constraints(spec: &Node<'_>) -> String {
@@ -135,6 +138,22 @@ mod tests {
                 "restart": { "on": "ANY", "limit": 1000, "backoffMs": "1000", "backoffMaxMs": "60000" },
             },
         });
-        insta::assert_snapshot!(table(&Node::new(&job, 192_000)), @"");
+        insta::assert_snapshot!(table(&Node::new(&job, 192_000)), @"
+        job          web
+        kind         service
+        state        running
+        role         *
+        wanted       3 tasks
+        tasks        2 running, 1 waiting
+        waiting      1 task waits: of 2 agents, 2 have too little CPU left
+        each needs   cpu=0.5 mem=64Mi
+        ports        1 each
+        runs         sh -c 'sleep 5'
+        environment  A=1
+        constraints  zone!=north,south
+        restart      after any end, up to 1000 times, waiting 1s at first and 1m at most; 2 so far
+        kill grace   10s
+        submitted    3m12s ago by alice, at offset 12
+        ");
     }
 }

@@ -61,10 +61,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 
 /// The states in which tasks are, as in `3 running, 1 waiting`.
 pub(crate) fn counts(counts: &Node<'_>) -> String {
-    const STATES: [&str; 10] = [
-        "running", "starting", "placed", "waiting", "restarting", "finished", "failed", "killed", "lost", "withdrawn",
-    ];
+    const STATES: [&str; 10] =
+        ["running", "starting", "placed", "waiting", "restarting", "finished", "failed", "killed", "lost", "withdrawn"];
     let there = STATES.iter().map(|state| (state, counts.number(&format!("/{state}"))));
-    let parts: Vec<_> = there.filter(|(_, number)| *number > 0).map(|(state, number)| format!("{number} {state}")).collect();
+    let parts: Vec<_> =
+        there.filter(|(_, number)| *number > 0).map(|(state, number)| format!("{number} {state}")).collect();
     if parts.is_empty() { output::node::ABSENT.into() } else { parts.join(", ") }
 }

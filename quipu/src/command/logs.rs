@@ -14,7 +14,7 @@ use crate::{
 /// What is listened to.
 pub(crate) const STREAM: &str = "
 subscription TaskLog(
-  $task: String!, $stream: OutputStream!, $incarnation: Int, $fromByte: Bytes, $tailLines: Int, $follow: Boolean!
+  $task: String!, $stream: OutputStream!, $incarnation: U64, $fromByte: Bytes, $tailLines: Int, $follow: Boolean!
 ) {
   taskLog(
     task: $task, stream: $stream, incarnation: $incarnation, fromByte: $fromByte, tailLines: $tailLines, follow: $follow
@@ -97,7 +97,8 @@ mod tests {
     fn output_goes_on_behind_the_last_piece_of_the_same_run() {
         let mut feed = log_feed("web.0", "STDOUT", None);
         feed.variables["tailLines"] = json!(5);
-        let piece = json!({ "taskLog": { "offset": "0", "nextOffset": "812", "text": "…", "incarnation": 7, "end": false } });
+        let piece =
+            json!({ "taskLog": { "offset": "0", "nextOffset": "812", "text": "…", "incarnation": 7, "end": false } });
         (feed.resume)(&mut feed.variables, &piece);
         assert_eq!(feed.variables["fromByte"], "812");
         assert_eq!((&feed.variables["incarnation"], &feed.variables["tailLines"]), (&json!(7), &Value::Null));

@@ -108,7 +108,9 @@ fn input(set: &Set) -> Result<Value, Failure> {
     let input: serde_json::Map<_, _> =
         named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     if input.is_empty() {
-        return Err(Failure::usage("nothing is set").hint("name a parameter, as in `quipu parameters set --policy spread`"));
+        return Err(
+            Failure::usage("nothing is set").hint("name a parameter, as in `quipu parameters set --policy spread`")
+        );
     }
     Ok(input.into())
 }

@@ -104,6 +104,8 @@ fn filter(args: &Args) -> Value {
 /// How a run ended, in few words: `exit code 1 after 12s`.
 pub(crate) fn end(run: &Node<'_>) -> String {
     let how = match (run.is_absent("/exitCode"), run.is_absent("/signal")) {
+        // The code is that of whoever was left over: it does not tell why.
+        _ if run.word("/endReason") == "out of memory" => "out of memory".into(),
         (false, _) => format!("exit code {}", run.text("/exitCode")),
         (true, false) => format!("signal {}", run.text("/signal")),
         (true, true) => run.word("/endReason"),
@@ -122,6 +124,7 @@ mod tests {
             (json!({ "endReason": "EXITED", "exitCode": 1, "ranMs": "12000" }), "exit code 1 after 12s"),
             (json!({ "endReason": "SIGNALLED", "signal": 9 }), "signal 9"),
             (json!({ "endReason": "CANNOT_START" }), "cannot start"),
+            (json!({ "endReason": "OUT_OF_MEMORY", "exitCode": 137, "ranMs": "1000" }), "out of memory after 1s"),
         ];
         for (run, text) in known {
             assert_eq!(end(&Node::new(&run, 0)), text);

@@ -107,7 +107,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 }
 
 fn job(args: &Args) -> Job {
-    let resources = Resources { cpu: args.cpu, mem: args.mem, gpu: args.gpu.unwrap_or_default(), ..Resources::default() };
+    let resources =
+        Resources { cpu: args.cpu, mem: args.mem, gpu: args.gpu.unwrap_or_default(), ..Resources::default() };
     let (on, limit) = if args.restarts == 0 { (RestartOn::Never, 0) } else { (RestartOn::Failure, args.restarts) };
     Job {
         name: args.name.clone().unwrap_or_else(|| name_of(&args.argv)),
@@ -234,7 +235,9 @@ impl<'a> Session<'a> {
                 }
             }
             News::Deferred(why) => output::progress(&format!("{}: {why}", self.job.name)),
-            News::Placed { task, agent } if self.job.count > 1 => output::progress(&format!("{task} is placed on {agent}")),
+            News::Placed { task, agent } if self.job.count > 1 => {
+                output::progress(&format!("{task} is placed on {agent}"))
+            }
             News::Placed { .. } => {}
             News::Over => self.drain_until = Some(Instant::now() + DRAIN_MAX),
         }
@@ -290,7 +293,7 @@ impl<'a> Session<'a> {
             output::notice(&format!("job {} was stopped", self.job.name));
         }
         for (index, end) in ended {
-            if self.job.count > 1 || end.exit_code.is_none() {
+            if self.job.count > 1 || end.reason != "exited" {
                 output::notice(&format!("task {}.{index} {}", self.job.name, end.words()));
             }
         }
@@ -312,11 +315,27 @@ mod tests {
     #[test]
     fn what_is_run_is_a_batch_job_that_is_not_started_again() {
         let cli = <crate::cli::Cli as clap::Parser>::try_parse_from([
-            "quipu", "run", "-n", "2", "--cpu", "500m", "--constraint", "zone!=a", "-e", "A=b=c", "--", "echo", "-n", "x",
+            "quipu",
+            "run",
+            "-n",
+            "2",
+            "--cpu",
+            "500m",
+            "--constraint",
+            "zone!=a",
+            "-e",
+            "A=b=c",
+            "--",
+            "echo",
+            "-n",
+            "x",
         ]);
         let crate::cli::Command::Run(args) = cli.expect("legal").command else { panic!("run") };
         let job = job(&args);
-        assert_eq!((job.kind, job.count, job.command.as_slice()), (Kind::Batch, 2, ["echo", "-n", "x"].map(String::from).as_slice()));
+        assert_eq!(
+            (job.kind, job.count, job.command.as_slice()),
+            (Kind::Batch, 2, ["echo", "-n", "x"].map(String::from).as_slice())
+        );
         assert_eq!((job.resources.to_string(), job.env["A"].as_str()), ("cpu=0.5 mem=128Mi".into(), "b=c"));
         assert_eq!(job.restart.and_then(|restart| restart.on), Some(RestartOn::Never));
     }

@@ -137,7 +137,11 @@ impl Wait {
     }
 
     fn failure(&self, state: &str) -> Failure {
-        let what = if state == "failed" { format!("job {} failed", self.name) } else { format!("job {} was stopped", self.name) };
+        let what = if state == "failed" {
+            format!("job {} failed", self.name)
+        } else {
+            format!("job {} was stopped", self.name)
+        };
         Failure::new(what).hint(format!("`quipu why {}` tells more", self.name))
     }
 }

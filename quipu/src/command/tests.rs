@@ -1,22 +1,18 @@
-//! Every document that this program sends, held against the schema that the gateway commits to.
+//! Every document that this program sends, held against the schema of the gateway.
 
 use std::collections::BTreeMap;
 
-use async_graphql::{
-    Positioned, Value as Literal,
-    parser::{
-        parse_query, parse_schema,
-        types::{
-            Directive, ExecutableDocument, Field, FieldDefinition, InputValueDefinition, OperationType, Selection,
-            SelectionSet, ServiceDocument, TypeKind, TypeSystemDefinition,
-        },
+use async_graphql_parser::{
+    Positioned, parse_query, parse_schema,
+    types::{
+        Directive, ExecutableDocument, Field, FieldDefinition, InputValueDefinition, OperationType, Selection,
+        SelectionSet, ServiceDocument, TypeKind, TypeSystemDefinition,
     },
 };
+use async_graphql_value::Value as Literal;
 use serde_json::{Value, json};
 
 use super::*;
-
-const SCHEMA: &str = include_str!("../../../gateway/schema.graphql");
 
 /// The types of a schema by name.
 struct Schema(BTreeMap<String, TypeKind>);
@@ -29,8 +25,12 @@ struct Check<'a> {
 }
 
 impl Schema {
+    fn of_gateway() -> Self {
+        Self::read(&gateway::sdl())
+    }
+
     fn read(text: &str) -> Self {
-        let document: ServiceDocument = parse_schema(text).expect("the committed schema can be parsed");
+        let document: ServiceDocument = parse_schema(text).expect("the schema can be parsed");
         let types = document.definitions.into_iter().filter_map(|definition| match definition {
             TypeSystemDefinition::Type(found) => Some((found.node.name.node.to_string(), found.node.kind)),
             TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,
@@ -190,7 +190,8 @@ fn faults_of_input(schema: &Schema, of: &str, value: &Value) -> Vec<String> {
         faults.extend(values.iter().flat_map(|value| faults_of_input(schema, &of, value)));
         faults.extend(values.iter().filter_map(|value| fault_of_word(schema, &of, value)));
     }
-    let missing = fields.iter().filter(|field| is_needed(&field.node) && !given.contains_key(field.node.name.node.as_str()));
+    let missing =
+        fields.iter().filter(|field| is_needed(&field.node) && !given.contains_key(field.node.name.node.as_str()));
     faults.extend(missing.map(|field| format!("{of} needs {}", field.node.name.node)));
     faults
 }
@@ -203,7 +204,7 @@ fn fault_of_word(schema: &Schema, of: &str, value: &Value) -> Option<String> {
 
 #[test]
 fn every_document_holds_against_the_gateways_schema() {
-    let schema = Schema::read(SCHEMA);
+    let schema = Schema::of_gateway();
     let faults: Vec<_> = DOCUMENTS
         .iter()
         .flat_map(|(name, text)| schema.check(text).into_iter().map(move |fault| format!("{name}: {fault}")))
@@ -213,12 +214,16 @@ fn every_document_holds_against_the_gateways_schema() {
 
 #[test]
 fn a_document_with_faults_is_found_out() {
-    let schema = Schema::read("type Query { job(name: String!, at: Int): Job } type Job { name: String! state: S } enum S { UP }");
+    let schema = Schema::read(
+        "type Query { job(name: String!, at: Int): Job } type Job { name: String! state: S } enum S { UP }",
+    );
     let faults = |text: &str| schema.check(text).join("; ");
     assert_eq!(faults("{ job(name: \"a\") { name state } }"), "");
     assert_eq!(faults("{ job { nme } }"), "Query.job needs name; Job has no field nme");
-    assert_eq!(faults("query($n: String) { job(name: $n) }"),
-        "Query.job(name): $n is \"String\", String! is wanted; Query.job is of type Job: select fields of it, or none");
+    assert_eq!(
+        faults("query($n: String) { job(name: $n) }"),
+        "Query.job(name): $n is \"String\", String! is wanted; Query.job is of type Job: select fields of it, or none"
+    );
 }
 
 #[test]
@@ -229,23 +234,29 @@ fn a_job_with_every_field_is_a_legal_input() {
     jobs[0].constraints = vec!["zone!=north".parse().expect("legal")];
     jobs[0].env.insert("A".into(), "1".into());
     let input = json!({ "job": jobs[0], "key": "k" });
-    assert_eq!(faults_of_input(&Schema::read(SCHEMA), "SubmitJobInput", &input), Vec::<String>::new());
+    assert_eq!(faults_of_input(&Schema::of_gateway(), "SubmitJobInput", &input), Vec::<String>::new());
 }
 
 #[test]
 fn every_change_sends_a_legal_input() {
-    let schema = Schema::read(SCHEMA);
+    let schema = Schema::of_gateway();
     let inputs = [
         ("StopJobInput", json!({ "job": "a", "key": "k" })),
         ("ScaleJobInput", json!({ "job": "a", "count": 2, "key": "k" })),
         ("KillTaskInput", json!({ "task": "a.0", "key": "k" })),
         ("RemoveAgentInput", json!({ "agent": "a", "key": "k" })),
         ("SetRoleInput", json!({ "role": "a", "weight": 2, "key": "k" })),
-        ("SetParametersInput", json!({
-            "policy": "SPREAD", "offerTtlMs": 1, "agentLostAfterMs": 1, "keyKeptMs": 1, "endedKeptMs": 1, "key": "k",
-        })),
+        (
+            "SetParametersInput",
+            json!({
+                "policy": "SPREAD", "offerTtlMs": 1, "agentLostAfterMs": 1, "keyKeptMs": 1, "endedKeptMs": 1, "key": "k",
+            }),
+        ),
         ("TaskFilter", json!({ "job": null, "framework": null, "agent": null, "state": ["WAITING", "RESTARTING"] })),
-        ("EventFilter", json!({ "names": ["task.placed"], "job": null, "task": null, "agent": null, "framework": null })),
+        (
+            "EventFilter",
+            json!({ "names": ["task.placed"], "job": null, "task": null, "agent": null, "framework": null }),
+        ),
     ];
     for (of, input) in inputs {
         assert_eq!(faults_of_input(&schema, of, &input), Vec::<String>::new(), "{of}");

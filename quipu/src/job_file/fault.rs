@@ -59,7 +59,8 @@ fn line(text: &str, at: usize) -> usize {
 pub(super) fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let near = known.iter().map(|candidate| (distance(name, candidate), *candidate)).min()?;
     let allowed = (name.chars().count() / 3).max(1);
-    let contains = known.iter().find(|candidate| name.len() > 2 && (candidate.contains(name) || name.contains(*candidate)));
+    let contains =
+        known.iter().find(|candidate| name.len() > 2 && (candidate.contains(name) || name.contains(*candidate)));
     if near.0 <= allowed { Some(near.1) } else { contains.copied() }
 }
 
@@ -89,7 +90,8 @@ mod tests {
     #[test]
     fn a_name_with_a_typing_error_has_a_closest_one_and_another_word_has_none() {
         let known = ["command", "constraints", "count", "cpu", "env", "restart"];
-        let pairs = [("comand", Some("command")), ("cuont", Some("count")), ("restarts", Some("restart")), ("banana", None)];
+        let pairs =
+            [("comand", Some("command")), ("cuont", Some("count")), ("restarts", Some("restart")), ("banana", None)];
         for (name, meant) in pairs {
             assert_eq!(closest(name, &known), meant, "{name}");
         }

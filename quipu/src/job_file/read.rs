@@ -65,7 +65,8 @@ fn resources(table: &mut Table<'_, '_>, faults: &mut Faults<'_>) -> Option<Resou
         let text = match value {
             DeValue::Table(amounts) => {
                 let part = |(name, amount): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
-                    let amount = scalar(amount.get_ref()).ok_or_else(|| expected("a number or text", amount.get_ref()))?;
+                    let amount =
+                        scalar(amount.get_ref()).ok_or_else(|| expected("a number or text", amount.get_ref()))?;
                     Ok(format!("{}={amount}", name.get_ref()))
                 };
                 amounts.iter().map(part).collect::<Result<Vec<_>, String>>()?.join(" ")
@@ -73,7 +74,11 @@ fn resources(table: &mut Table<'_, '_>, faults: &mut Faults<'_>) -> Option<Resou
             value => text(value)?,
         };
         let resources = resources_of_text(&text)?;
-        if resources.ports.is_empty() { Ok(resources) } else { Err("ports are asked for by their number: `ports = 1`".into()) }
+        if resources.ports.is_empty() {
+            Ok(resources)
+        } else {
+            Err("ports are asked for by their number: `ports = 1`".into())
+        }
     });
     table.require("resources", resources, was_there, faults)
 }
@@ -87,10 +92,10 @@ fn command(table: &mut Table<'_, '_>, faults: &mut Faults<'_>) -> Option<Vec<Str
     });
     let script = table.take("script", faults, text).map(|script| vec!["/bin/sh".into(), "-c".into(), script]);
     if has_command && has_script {
-        faults.add(table.at(), &table.field("script"), "a job has either a command or a script, not both");
+        faults.add(table.at("script"), &table.field("script"), "a job has either a command or a script, not both");
     }
     if !has_command && !has_script {
-        faults.add(table.at(), &table.field("command"), "is missing; `script` would do as well");
+        faults.add(table.at("command"), &table.field("command"), "is missing; `script` would do as well");
     }
     command.or(script)
 }
@@ -172,7 +177,9 @@ where
 fn number(value: &DeValue<'_>, min: u32, max: u32) -> Result<u32, String> {
     let number = value.as_integer().ok_or_else(|| expected(&format!("a whole number from {min} to {max}"), value))?;
     let found = i64::from_str_radix(number.as_str(), number.radix()).ok().and_then(|number| u32::try_from(number).ok());
-    found.filter(|found| (min..=max).contains(found)).ok_or_else(|| format!("{number} is not a number from {min} to {max}"))
+    found
+        .filter(|found| (min..=max).contains(found))
+        .ok_or_else(|| format!("{number} is not a number from {min} to {max}"))
 }
 
 /// A duration in milliseconds.

@@ -25,9 +25,9 @@ impl<'a, 'i> Table<'a, 'i> {
         Self { table, at, path: path.into(), known: BTreeSet::new() }
     }
 
-    /// The place of the table itself.
-    pub(super) fn at(&self) -> usize {
-        self.at
+    /// The place of a field, or of the table where the field is not there.
+    pub(super) fn at(&mut self, name: &'static str) -> usize {
+        self.get(name).map_or(self.at, |(key, _)| key.span().start)
     }
 
     /// The whole name of a field.
@@ -63,7 +63,13 @@ impl<'a, 'i> Table<'a, 'i> {
     }
 
     /// Notes that a field must be there.
-    pub(super) fn require<T>(&self, name: &str, found: Option<T>, was_there: bool, faults: &mut Faults<'_>) -> Option<T> {
+    pub(super) fn require<T>(
+        &self,
+        name: &str,
+        found: Option<T>,
+        was_there: bool,
+        faults: &mut Faults<'_>,
+    ) -> Option<T> {
         if found.is_none() && !was_there {
             faults.add(self.at, &self.field(name), "is missing");
         }
@@ -71,7 +77,11 @@ impl<'a, 'i> Table<'a, 'i> {
     }
 
     /// Takes every pair of a table.
-    pub(super) fn pairs(&mut self, name: &'static str, faults: &mut Faults<'_>) -> Vec<(String, &'a Value<'i>, Range<usize>)> {
+    pub(super) fn pairs(
+        &mut self,
+        name: &'static str,
+        faults: &mut Faults<'_>,
+    ) -> Vec<(String, &'a Value<'i>, Range<usize>)> {
         let Some((key, value)) = self.get(name) else { return Vec::new() };
         let Some(table) = value.get_ref().as_table() else {
             faults.add(key.span().start, &self.field(name), expected("a table", value.get_ref()));
@@ -103,7 +113,11 @@ impl<'a, 'i> Table<'a, 'i> {
         read: impl Fn(Table<'a, 'i>, &mut Faults<'_>) -> T,
     ) -> Vec<T> {
         let Some((key, value)) = self.get(name) else {
-            faults.add(self.at, &self.field(name), format!("is missing: write a table [{name}], or several [[{name}]]"));
+            faults.add(
+                self.at,
+                &self.field(name),
+                format!("is missing: write a table [{name}], or several [[{name}]]"),
+            );
             return Vec::new();
         };
         let values = match value.get_ref() {

@@ -98,7 +98,8 @@ impl<'a> Node<'a> {
 
     /// Pairs of names and values, as in `zone=north disk=ssd`.
     pub(crate) fn named(&self, pointer: &str) -> String {
-        let pairs: Vec<_> = self.each(pointer).map(|pair| format!("{}={}", pair.text("/name"), pair.text("/value"))).collect();
+        let pairs: Vec<_> =
+            self.each(pointer).map(|pair| format!("{}={}", pair.text("/name"), pair.text("/value"))).collect();
         if pairs.is_empty() { ABSENT.into() } else { pairs.join(" ") }
     }
 }
@@ -146,7 +147,10 @@ mod tests {
     fn what_is_absent_is_a_dash() {
         let value = json!({ "agent": null, "n": "17", "list": ["a", 1], "pairs": [{ "name": "a", "value": "b" }] });
         let node = Node::new(&value, 0);
-        assert_eq!((node.text("/agent"), node.age("/since"), node.text("/list")), ("-".into(), "-".into(), "a 1".into()));
+        assert_eq!(
+            (node.text("/agent"), node.age("/since"), node.text("/list")),
+            ("-".into(), "-".into(), "a 1".into())
+        );
         assert_eq!((node.number("/n"), node.named("/pairs")), (17, "a=b".into()));
     }
 }

@@ -51,7 +51,8 @@ pub(super) fn own_id() -> anyhow::Result<AgentId> {
 
 fn attributes(pairs: &[String]) -> anyhow::Result<BTreeMap<CompactString, CompactString>> {
     let parse = |pair: &String| {
-        let (name, value) = pair.split_once('=').with_context(|| format!("{pair:?} is not NAME=VALUE, as in rack=r1"))?;
+        let (name, value) =
+            pair.split_once('=').with_context(|| format!("{pair:?} is not NAME=VALUE, as in rack=r1"))?;
         Ok((name.into(), value.into()))
     };
     pairs.iter().map(parse).collect()

@@ -38,7 +38,7 @@ fn describe(report: &replay::Report) -> String {
 }
 
 fn describe_finding(finding: &Finding) -> Vec<String> {
-    let difference = finding.difference.as_ref().map(|difference| serde_json::to_string_pretty(difference));
+    let difference = finding.difference.as_ref().map(serde_json::to_string_pretty);
     let mut lines = vec![format!("THE LOG DOES NOT HOLD at offset {}: {}", finding.at, finding.message)];
     lines.extend(difference.and_then(Result::ok));
     lines.push(format!("hint: {}", finding.hint));

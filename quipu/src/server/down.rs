@@ -1,6 +1,9 @@
 //! `quipu down`: ends what `quipu up` started, this machine's tasks too if asked.
 
-use std::{process::ExitCode, time::{Duration, Instant}};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use agent::sandbox::Sandbox;
 use anyhow::bail;
@@ -70,7 +73,10 @@ fn end(file: &PidFile, what: &str) -> anyhow::Result<bool> {
     let begun = Instant::now();
     while file.running() == Some(pid) {
         if begun.elapsed() > PATIENCE {
-            bail!("the {what} (process {pid}) has not ended within {} s; it may be stuck: look at its output", PATIENCE.as_secs());
+            bail!(
+                "the {what} (process {pid}) has not ended within {} s; it may be stuck: look at its output",
+                PATIENCE.as_secs()
+            );
         }
         std::thread::sleep(LOOK_EVERY);
     }

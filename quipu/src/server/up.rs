@@ -4,12 +4,7 @@
 //! When this process ends, in whatever way, agent and tasks go on, and the next `quipu up` on the
 //! same directory takes up where the log ends.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 
@@ -41,9 +36,7 @@ async fn up(args: &cli::Up) -> anyhow::Result<()> {
         id: args.agent_id.clone(),
         resources: args.agent_resources.clone(),
     };
-    let keep_agent = async {
-        if args.no_agent { std::future::pending().await } else { agent.keep().await }
-    };
+    let keep_agent = async { if args.no_agent { std::future::pending().await } else { agent.keep().await } };
     let ended = tokio::select! {
         _ = stop.wait_for(|stopped| *stopped) => Ok(()),
         () = plane.broken() => Ok(()),

@@ -6,7 +6,10 @@ use log_schema::{Offset, TimeMs};
 use replay::{
     Changes,
     moment::Moment,
-    whatif::{change::{AddedAgents, Factor}, render_table},
+    whatif::{
+        change::{AddedAgents, Factor},
+        render_table,
+    },
 };
 
 use super::{layout::frozen_log, progress::Progress};

@@ -82,7 +82,8 @@ fn assert_ran_once(cell: &Cell, events: &[Value]) {
     let ends = distinct(cell.lines("ends"));
     let placed: Vec<_> = named(events, "task.placed").map(run).collect();
     assert_eq!(distinct(placed), starts, "what was placed was started, once each");
-    let finished: Vec<_> = named(events, "task.status_changed").filter(|body| body["state"] == "finished").map(run).collect();
+    let finished: Vec<_> =
+        named(events, "task.status_changed").filter(|body| body["state"] == "finished").map(run).collect();
     assert_eq!(distinct(finished), ends, "what ended well was told so, once each");
     let tasks: Vec<_> = ends.iter().filter_map(|run| run.split(' ').next()).map(ToOwned::to_owned).collect();
     assert_eq!(distinct(tasks), (0..TASKS).map(|index| format!("work.{index}")).collect(), "each task ended well once");
@@ -106,10 +107,14 @@ fn ends(seen: &[Seen], task: &str) -> Vec<Value> {
 }
 
 fn incarnation(cell: &Cell, task: &str) -> u64 {
-    let runs: BTreeMap<String, u64> = cell.lines("starts").iter().filter_map(|line| {
-        let (task, incarnation) = line.split_once(' ')?;
-        Some((task.to_owned(), incarnation.parse().ok()?))
-    }).collect();
+    let runs: BTreeMap<String, u64> = cell
+        .lines("starts")
+        .iter()
+        .filter_map(|line| {
+            let (task, incarnation) = line.split_once(' ')?;
+            Some((task.to_owned(), incarnation.parse().ok()?))
+        })
+        .collect();
     runs[task]
 }
 

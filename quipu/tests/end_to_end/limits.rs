@@ -11,7 +11,8 @@ const GREEDY: &str = "head -c 268435456 /dev/zero | tail -n 1 >/dev/null";
 fn a_task_that_passes_its_memory_is_ended_and_that_is_told() {
     let cell = Cell::start(WITH_AGENT);
     cell.await_agent();
-    let data = cell.data("query($name: String!) { agent(name: $name) { attributes { name value } } }", json!({ "name": AGENT }));
+    let data = cell
+        .data("query($name: String!) { agent(name: $name) { attributes { name value } } }", json!({ "name": AGENT }));
     let attributes = data["agent"]["attributes"].as_array().expect("attributes");
     let limits = attributes.iter().find(|pair| pair["name"] == "limits").expect("agents say what they enforce");
     if !limits["value"].as_str().is_some_and(|limits| limits.split('-').any(|limit| limit == "memory")) {
@@ -25,5 +26,7 @@ fn a_task_that_passes_its_memory_is_ended_and_that_is_told() {
     let task = cell.data("{ task(name: \"greedy.0\") { run { state endReason } } }", json!({}));
     assert_eq!(task["task"]["run"], json!({ "state": "FAILED", "endReason": "OUT_OF_MEMORY" }));
     let why = cell.quipu(["why", "greedy.0"]);
-    assert!(why.out.contains("memory"), "{}", why.out);
+    assert!(why.out.contains("out of memory"), "{}", why.out);
+    let run = cell.quipu(["run", "--mem", "32Mi", "--", "sh", "-c", GREEDY]);
+    assert!(run.code != Some(0) && run.err.contains("out of memory"), "{run:?}");
 }

@@ -37,7 +37,8 @@ fn no_acknowledged_submission_is_lost_and_none_counts_twice_when_the_control_pla
         // The writers ask through handles of their own: the cell itself is being killed meanwhile.
         for writer in 0..WRITERS {
             let client = cell.client();
-            let jobs: Vec<_> = (0..JOBS_PER_WRITER).map(|n| shell_job(&cell, &format!("w{writer}-{n}"), 1, "true")).collect();
+            let jobs: Vec<_> =
+                (0..JOBS_PER_WRITER).map(|n| shell_job(&cell, &format!("w{writer}-{n}"), 1, "true")).collect();
             scope.spawn(move || writers.submit_all(&client, &jobs));
         }
         for count in KILL_AFTER {
@@ -65,7 +66,8 @@ fn assert_accepted_once(cell: &Cell) {
         (0..WRITERS).flat_map(|w| (0..JOBS_PER_WRITER).map(move |n| (format!("w{w}-{n}"), 1))).collect();
     assert_eq!(accepted, expected, "each acknowledged job is in the log, once");
     let jobs = cell.data("{ jobs(first: 1000) { nodes { name } } }", json!({}));
-    let jobs: BTreeSet<_> = jobs["jobs"]["nodes"].as_array().expect("nodes").iter().map(|job| job["name"].as_str()).collect();
+    let jobs: BTreeSet<_> =
+        jobs["jobs"]["nodes"].as_array().expect("nodes").iter().map(|job| job["name"].as_str()).collect();
     assert_eq!(jobs, expected.keys().map(|name| Some(name.as_str())).collect(), "and each is in the rows");
 }
 

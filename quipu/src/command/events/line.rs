@@ -74,20 +74,37 @@ mod tests {
     #[test]
     fn events_are_lines_with_the_time_the_cursor_and_what_changed() {
         let events = [
-            event("task.placed", &json!({ "task": "web.0", "agent": "a1" }), &json!({
-                "task": "web.0", "incarnation": 3, "agent": "a1", "resources": { "cpu": 500, "mem": 64 },
-            })),
-            event("task.status_changed", &json!({ "task": "web.0" }), &json!({
-                "task": "web.0", "incarnation": 3, "agent": "a1", "state": "failed",
-                "end": { "reason": "exited", "exit_code": 1 },
-            })),
-            event("placement.deferred", &json!({ "job": "web" }), &json!({
-                "job": "web", "waiting": 2, "reasons": { "cpu_taken": 3 },
-            })),
+            event(
+                "task.placed",
+                &json!({ "task": "web.0", "agent": "a1" }),
+                &json!({
+                    "task": "web.0", "incarnation": 3, "agent": "a1", "resources": { "cpu": 500, "mem": 64 },
+                }),
+            ),
+            event(
+                "task.status_changed",
+                &json!({ "task": "web.0" }),
+                &json!({
+                    "task": "web.0", "incarnation": 3, "agent": "a1", "state": "failed",
+                    "end": { "reason": "exited", "exit_code": 1 },
+                }),
+            ),
+            event(
+                "placement.deferred",
+                &json!({ "job": "web" }),
+                &json!({
+                    "job": "web", "waiting": 2, "reasons": { "cpu_taken": 3 },
+                }),
+            ),
             event("agent.unreachable", &json!({ "agent": "a1" }), &json!({ "agent": "a1" })),
         ];
         let text: String = events.iter().map(|event| text(Format::Table, event).expect("written")).collect();
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @"
+        10:15:00.042      812:0  task.placed              web.0                agent=a1 incarnation=3 cpu=0.5 mem=64Mi
+        10:15:00.042      812:0  task.status_changed      web.0                agent=a1 end={exit_code=1 reason=exited} incarnation=3 state=failed
+        10:15:00.042      812:0  placement.deferred       web                  reasons={cpu_taken=3} waiting=2
+        10:15:00.042      812:0  agent.unreachable        a1
+        ");
     }
 
     #[test]

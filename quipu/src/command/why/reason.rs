@@ -107,9 +107,20 @@ mod tests {
     #[test]
     fn every_reason_of_the_log_has_words() {
         let all = [
-            Reason::AgentAway, Reason::ConstraintUnmet, Reason::CpuTooSmall, Reason::MemTooSmall, Reason::DiskTooSmall,
-            Reason::GpuTooSmall, Reason::PortsTooFew, Reason::CustomTooSmall, Reason::CpuTaken, Reason::MemTaken,
-            Reason::DiskTaken, Reason::GpuTaken, Reason::PortsTaken, Reason::CustomTaken,
+            Reason::AgentAway,
+            Reason::ConstraintUnmet,
+            Reason::CpuTooSmall,
+            Reason::MemTooSmall,
+            Reason::DiskTooSmall,
+            Reason::GpuTooSmall,
+            Reason::PortsTooFew,
+            Reason::CustomTooSmall,
+            Reason::CpuTaken,
+            Reason::MemTaken,
+            Reason::DiskTaken,
+            Reason::GpuTaken,
+            Reason::PortsTaken,
+            Reason::CustomTaken,
         ];
         for reason in all {
             let name = serde_json::to_value(reason).expect("a word");

@@ -39,8 +39,12 @@ fn stands(id: &TaskId, task: &Node<'_>) -> String {
     let (agent, offset) = (run.text("/agent"), run.text("/placed/offset"));
     match task.word("/state").as_str() {
         "waiting" => format!("Task {id} has waited for a place for {since}."),
-        "placed" => format!("Task {id} was placed on agent {agent} {since} ago, at offset {offset}; the agent has not answered yet."),
-        "starting" => format!("Task {id} was placed on agent {agent} at offset {offset}, and has been starting for {since}."),
+        "placed" => format!(
+            "Task {id} was placed on agent {agent} {since} ago, at offset {offset}; the agent has not answered yet."
+        ),
+        "starting" => {
+            format!("Task {id} was placed on agent {agent} at offset {offset}, and has been starting for {since}.")
+        }
         "running" => format!(
             "Task {id} has run on agent {agent} for {since}; it was placed there at offset {offset} and holds {}.",
             run.text("/resources/text")
@@ -81,17 +85,28 @@ fn waits(job: &Node<'_>) -> Vec<String> {
 
 fn restarts(task: &Node<'_>, job: &Node<'_>) -> String {
     let limit = job.text("/spec/restart/limit");
-    format!("It waits {} before its next start, which is restart {} of {limit}.", task.millis("/restartDelayMs"), task.text("/restarts"))
+    format!(
+        "It waits {} before its next start, which is restart {} of {limit}.",
+        task.millis("/restartDelayMs"),
+        task.text("/restarts")
+    )
 }
 
 /// Why it will not be started again.
 fn over(task: &Node<'_>, job: &Node<'_>) -> Option<String> {
     let state = task.word("/state");
     if task.text("/doomed") == "yes" {
-        return Some("Somebody ended this very task (`quipu kill`, or fewer tasks were wanted), so it is not started again.".into());
+        return Some(
+            "Somebody ended this very task (`quipu kill`, or fewer tasks were wanted), so it is not started again."
+                .into(),
+        );
     }
     if !job.is_absent("/stopping") {
-        return Some(format!("Its job was asked to stop {} ago, at offset {}.", job.age("/stopping/time"), job.text("/stopping/offset")));
+        return Some(format!(
+            "Its job was asked to stop {} ago, at offset {}.",
+            job.age("/stopping/time"),
+            job.text("/stopping/offset")
+        ));
     }
     if state != "failed" && state != "lost" {
         return None;
