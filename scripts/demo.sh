@@ -121,10 +121,10 @@ quipu jobs --all
 echo "checked: 12 tasks began, each once; the same 12 ended, each once"
 
 step "The audit: decide the whole history again, and compare every byte"
-quipu audit verify "$QUIPU_DIR"
+quipu audit verify
 
 step "A what-if: the same history with four more machines, tasks spread"
-quipu whatif "$QUIPU_DIR" --set policy=spread --add-agents '4x{cpu=4,mem=8Gi}'
+quipu whatif --set policy=spread --add-agents '4x{cpu=4,mem=8Gi}'
 
 if [ -n "$smoke" ]; then
     step "Done"

@@ -66,8 +66,9 @@ class Cell {
     }
   }
 
-  end() {
-    this.process.kill("SIGKILL");
+  async end() {
+    // Reaped before `quipu down` looks whether it still runs.
+    if (this.process.exitCode === null && this.process.signalCode === null) await this.kill();
     spawnSync(QUIPU, ["down", "--dir", this.dir, "--kill-tasks"]);
     rmSync(this.dir, { recursive: true, force: true });
   }

@@ -297,7 +297,7 @@ fn accept(cell: &Cell, job: &Value) {
 /// The log, decided again, is what it was.
 fn audit(cell: &mut Cell) {
     cell.stop();
-    let audit = cell.quipu(["audit", "verify", &cell.dir().display().to_string()]);
+    let audit = cell.quipu(["audit", "verify", "--log", &cell.dir().display().to_string()]);
     assert_eq!(audit.code, Some(0), "{}{}", audit.out, audit.err);
 }
 

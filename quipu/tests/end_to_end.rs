@@ -41,7 +41,7 @@ fn assert_whole(cell: &Cell, follower: &Follower) {
 /// Stops the cell and has its log decided again: every byte must be as it was.
 fn assert_audited(cell: &mut Cell) {
     cell.stop();
-    let audit = cell.quipu(["audit", "verify", &cell.dir().display().to_string()]);
+    let audit = cell.quipu(["audit", "verify", "--log", &cell.dir().display().to_string()]);
     assert_eq!(audit.code, Some(0), "{}{}", audit.out, audit.err);
     assert!(audit.out.contains("the log holds"), "{}", audit.out);
 }

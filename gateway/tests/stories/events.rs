@@ -37,28 +37,6 @@ async fn events_resume_at_every_cursor_without_gap_or_repeat() {
 }
 
 #[tokio::test]
-async fn events_resume_on_a_gateway_that_began_later() {
-    let mut cell = Cell::led().await;
-    cell.admit("a1").await;
-    cell.submit("before", 2).await;
-    let mut socket = cell.open_socket().await;
-    socket.subscribe("1", "subscription { events(since: \"start\") { cursor name } }").await;
-    let all = take(&mut socket, 5).await;
-    cell.restart().await;
-    for (position, event) in all.iter().enumerate().take(4) {
-        let mut again = cell.open_socket().await;
-        let since = event["cursor"].as_str().unwrap();
-        again.subscribe("1", &format!("subscription {{ events(since: \"{since}\") {{ cursor name }} }}")).await;
-        assert_eq!(take(&mut again, all.len() - position - 1).await, all[position + 1..]);
-    }
-    let mut socket = cell.open_socket().await;
-    let since = all[4]["cursor"].as_str().unwrap();
-    socket.subscribe("1", &format!("subscription {{ events(since: \"{since}\") {{ name }} }}")).await;
-    cell.submit("after", 1).await;
-    assert_eq!(take(&mut socket, 2).await[0]["name"], "job.accepted");
-}
-
-#[tokio::test]
 async fn pages_of_events_agree_with_the_stream() {
     let cell = Cell::led().await;
     cell.admit("a1").await;
@@ -84,39 +62,6 @@ async fn pages_of_events_agree_with_the_stream() {
     let earlier = cell.query(&page(&format!("last: 3, before: \"{before}\""))).await["events"].clone();
     assert_eq!(earlier["nodes"].as_array().unwrap()[..], all[2..5]);
     assert_eq!(earlier["pageInfo"], json!({ "hasNextPage": true, "hasPreviousPage": true }));
-}
-
-#[tokio::test]
-async fn a_framework_hears_of_its_offers_and_tasks_and_of_nothing_else() {
-    let cell = Cell::led().await;
-    cell.admit("a1").await;
-    let mut socket = cell.open_socket().await;
-    socket
-        .subscribe(
-            "f",
-            "subscription { events(since: \"start\", filter: {framework: \"f\"}) { name offer task framework body } }",
-        )
-        .await;
-    cell.submit("web", 1).await;
-    cell.mutate("other: subscribeFramework(input: {framework: \"other\"}) { key } f: subscribeFramework(input: {framework: \"f\"}) { key }").await;
-    cell.mutate("declineOffers(input: {framework: \"other\", offers: [\"o1\"]}) { key }").await;
-    cell.mutate("acceptOffers(input: {framework: \"f\", offers: [\"o2\"], launches: [{name: \"t\", resources: \"cpu=1\", command: [\"x\"]}]}) { key }").await;
-    let heard = take(&mut socket, 4).await;
-    let names: Vec<_> = heard.iter().map(|event| event["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["framework.subscribed", "offer.made", "offer.ended", "task.placed"]);
-    assert_eq!(heard[2]["offer"], "o2");
-    assert_eq!(heard[2]["body"], json!({ "offer": 2, "reason": "accepted" }));
-    assert_eq!(heard[3]["body"]["run"]["argv"], json!(["x"]));
-    let mut late = cell.open_socket().await;
-    let since = cell.query("events(filter: {names: [\"offer.made\"]}) { nodes { cursor } }").await["events"]["nodes"]
-        [1]["cursor"]
-        .clone();
-    late.subscribe(
-        "f",
-        &format!("subscription {{ events(since: {since}, filter: {{framework: \"f\"}}) {{ name offer }} }}"),
-    )
-    .await;
-    assert_eq!(take(&mut late, 1).await[0], json!({ "name": "offer.ended", "offer": "o2" }));
 }
 
 #[tokio::test]

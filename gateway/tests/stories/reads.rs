@@ -92,54 +92,6 @@ async fn pages_have_bounds_and_directions() {
     }
 }
 
-#[tokio::test]
-async fn everything_that_the_cell_holds_can_be_asked_for() {
-    let cell = Cell::led().await;
-    cell.admit("a1").await;
-    cell.submit("web", 2).await;
-    cell.mutate("subscribeFramework(input: {framework: \"f\", role: \"ops\"}) { key }").await;
-    let accepted = cell
-        .mutate("acceptOffers(input: {framework: \"f\", offers: [\"o1\"], launches: [{name: \"t\", resources: \"cpu=1\", command: [\"x\"]}]}) { decisionOffset }")
-        .await;
-    let min = format!("minOffset: {}", accepted["acceptOffers"]["decisionOffset"]);
-    let data = cell
-        .query(&format!(
-            "agents({min}) {{ nodes {{ name state taskCount used {{ cpu text }} free {{ ports }} tasks {{ nodes {{ name }} }} connected sample {{ time }} }} }}
-             jobs {{ nodes {{ name taskCounts {{ placed total }} spec {{ command restart {{ on limit }} }} tasks {{ nodes {{ name state run {{ agent incarnation state }} command }} }} }} }}
-             tasks(filter: {{framework: \"f\"}}) {{ nodes {{ name framework job }} }}
-             onA1: tasks(filter: {{agent: \"a1\", state: [PLACED]}}) {{ nodes {{ name }} }}
-             frameworks {{ nodes {{ name role offers {{ nodes {{ name }} }} filters {{ agent }} }} }}
-             offers(standing: false) {{ nodes {{ name standing endReason agent framework }} }}
-             roles {{ nodes {{ name weight dominant {{ resource held capacity }} }} }}
-             usage {{ agentsUp tasks {{ placed }} used {{ cpu }} }}
-             usageOverTime(from: \"2999-01-01T00:00:00Z\", until: \"2999-01-02T00:00:00Z\", points: 2) {{ usage {{ jobs }} }}
-             cell {{ name decision {{ epoch }} log {{ epoch leader halted chain }} parameters {{ policy }} }}
-             node(id: \"Job:web\") {{ id ... on Job {{ name }} }}
-             job(name: \"web\") {{ timeline {{ lines {{ event text }} next }} }}
-             samples {{ agent }}"
-        ))
-        .await;
-    assert_eq!(data["agents"]["nodes"][0]["used"], json!({ "cpu": "2000", "text": "cpu=2 mem=128Mi" }));
-    assert_eq!(data["agents"]["nodes"][0]["taskCount"], 3);
-    assert_eq!(data["jobs"]["nodes"][0]["taskCounts"], json!({ "placed": 2, "total": 2 }));
-    assert_eq!(data["jobs"]["nodes"][0]["spec"]["restart"], json!({ "on": "ANY", "limit": 1000 }));
-    assert_eq!(
-        data["jobs"]["nodes"][0]["tasks"]["nodes"][1]["run"],
-        json!({ "agent": "a1", "incarnation": "2", "state": "PLACED" })
-    );
-    assert_eq!(data["tasks"]["nodes"], json!([{ "name": "f/t", "framework": "f", "job": null }]));
-    assert_eq!(data["onA1"]["nodes"].as_array().unwrap().len(), 3);
-    assert_eq!(
-        data["offers"]["nodes"],
-        json!([{ "name": "o1", "standing": false, "endReason": "ACCEPTED", "agent": "a1", "framework": "f" }])
-    );
-    assert_eq!(data["usage"], json!({ "agentsUp": 1, "tasks": { "placed": 3 }, "used": { "cpu": "2000" } }));
-    assert_eq!(data["usageOverTime"][0]["usage"]["jobs"], 1);
-    assert_eq!(data["cell"]["log"]["leader"], "n1");
-    assert_eq!(data["node"], json!({ "id": "Job:web", "name": "web" }));
-    assert_eq!(data["job"]["timeline"]["lines"][0], json!({ "event": "job.accepted", "text": "2 tasks" }));
-}
-
 fn names(connection: &Value) -> Vec<String> {
     let nodes = connection["nodes"].as_array().expect("nodes");
     nodes.iter().map(|node| node["name"].as_str().unwrap().to_owned()).collect()

@@ -1,10 +1,10 @@
 //! Texts of the command line that mean more than text. Each error says what would have been right.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::str::FromStr;
 
 use log_schema::{AgentId, JobId, MilliCpu, Offset, Resources};
 
-use crate::{client::address, duration};
+use crate::duration;
 
 /// Reads `NAME=VALUE`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
@@ -27,11 +27,6 @@ pub(crate) fn agent(text: &str) -> Result<String, String> {
 /// Checks resources, and keeps them as they are.
 pub(crate) fn resources_text(text: &str) -> Result<String, String> {
     resources(text).map(|_| text.into())
-}
-
-/// Reads an offset.
-pub(crate) fn offset(text: &str) -> Result<Offset, String> {
-    text.parse().map(Offset).map_err(|_| "expected an offset, which is a whole number".into())
 }
 
 /// A point in a cell's history.
@@ -57,40 +52,6 @@ impl FromStr for AtArg {
             Ok(millis) => Ok(Self::Ago(millis)),
             Err(_) if is_time => Ok(Self::Time(text.into())),
             Err(_) => Err("expected an offset, a time such as 2026-07-29T10:15:00Z, or how long ago, as in 5m".into()),
-        }
-    }
-}
-
-/// Where a log is read from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LogSource {
-    /// The directory of a cell on this machine.
-    Dir(PathBuf),
-    /// The gateway of a running cell.
-    Gateway(String),
-}
-
-impl LogSource {
-    /// The cell in the usual directory.
-    pub(crate) fn usual() -> Self {
-        Self::Dir(std::env::var_os("QUIPU_DIR").map_or_else(address::dir_default, PathBuf::from))
-    }
-}
-
-impl FromStr for LogSource {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_url = text.starts_with("http://") || text.starts_with("https://");
-        Ok(if is_url { Self::Gateway(text.into()) } else { Self::Dir(text.into()) })
-    }
-}
-
-impl fmt::Display for LogSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dir(dir) => dir.display().fmt(f),
-            Self::Gateway(url) => url.fmt(f),
         }
     }
 }
@@ -169,11 +130,5 @@ mod tests {
         assert_eq!("web=2.5".parse(), Ok(JobFactor { job: JobId::new("web").expect("legal"), thousandths: 2500 }));
         assert!("web".parse::<JobFactor>().is_err());
         assert!("we.b=2".parse::<JobFactor>().is_err());
-    }
-
-    #[test]
-    fn a_log_is_in_a_directory_or_behind_a_gateway() {
-        assert_eq!("./cell".parse(), Ok(LogSource::Dir("./cell".into())));
-        assert_eq!("http://127.0.0.1:7070".parse(), Ok(LogSource::Gateway("http://127.0.0.1:7070".into())));
     }
 }

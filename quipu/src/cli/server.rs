@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Subcommand};
-use log_schema::{AgentId, Offset};
+use log_schema::AgentId;
 
-use super::parse::{self, AgentsToAdd, AtArg, JobFactor, LogSource};
+use super::parse::{self, AgentsToAdd, AtArg, JobFactor};
 use crate::client::address;
 
 /// `quipu up`.
@@ -82,9 +82,8 @@ pub(crate) struct Agent {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  quipu audit verify                          the cell in the usual directory
-  quipu audit verify ./cell                   the cell in this directory
-  quipu audit verify http://127.0.0.1:7070    a cell that runs elsewhere")]
+  quipu audit verify                 the cell in the usual directory
+  quipu audit verify --log ./cell    the cell in this directory, running or not")]
 pub(crate) struct Audit {
     /// What to do.
     #[command(subcommand)]
@@ -101,25 +100,24 @@ pub(crate) enum AuditAction {
 /// `quipu audit verify`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Verify {
-    /// A cell's directory, or the address of a running gateway.
-    #[arg(value_name = "DIR|URL", default_value_t = LogSource::usual(), hide_default_value = true)]
-    pub(crate) log: LogSource,
-    /// Stop after this offset.
-    #[arg(long, value_name = "OFFSET", value_parser = parse::offset)]
-    pub(crate) to: Option<Offset>,
+    /// The directory of a cell, running or not [default: the usual one].
+    #[arg(long, value_name = "DIR", env = "QUIPU_DIR")]
+    #[arg(default_value_os_t = address::dir_default(), hide_default_value = true)]
+    pub(crate) log: PathBuf,
 }
 
 /// `quipu whatif`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  quipu whatif ./cell --set policy=spread
-  quipu whatif ./cell --at 12000 --add-agents '20x{cpu=8,mem=32Gi}'
-  quipu whatif ./cell --drop-agent a7 --scale web=2.0")]
+  quipu whatif --set policy=spread
+  quipu whatif --log ./cell --at 12000 --add-agents '20x{cpu=8,mem=32Gi}'
+  quipu whatif --log ./cell --drop-agent a7 --scale web=2.0")]
 pub(crate) struct Whatif {
-    /// A cell's directory, or the address of a running gateway.
-    #[arg(value_name = "DIR|URL", default_value_t = LogSource::usual(), hide_default_value = true)]
-    pub(crate) log: LogSource,
+    /// The directory of a cell, running or not [default: the usual one].
+    #[arg(long, value_name = "DIR", env = "QUIPU_DIR")]
+    #[arg(default_value_os_t = address::dir_default(), hide_default_value = true)]
+    pub(crate) log: PathBuf,
     /// Where history forks: an offset, a time such as 2026-07-29T10:15:00Z, or how long ago, as in 5m.
     #[arg(long, value_name = "OFFSET|TIME")]
     pub(crate) at: Option<AtArg>,

@@ -14,10 +14,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use command_log::embedded::FrozenLog;
-
-use crate::cli::parse::LogSource;
 
 /// The directory of one cell.
 #[derive(Clone, Debug)]
@@ -83,10 +81,7 @@ impl Layout {
 }
 
 /// The log of a cell on this machine as it is now, whether the cell runs or not.
-pub fn frozen_log(source: &LogSource) -> anyhow::Result<FrozenLog> {
-    let LogSource::Dir(root) = source else {
-        bail!("a log is read from the directory of its cell, and {source} is none; run this where the cell is kept")
-    };
+pub fn frozen_log(root: &Path) -> anyhow::Result<FrozenLog> {
     let path = Layout::new(root).log();
     FrozenLog::open(&path).with_context(|| format!("could not read the log in {}", path.display()))
 }
