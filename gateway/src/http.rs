@@ -35,6 +35,7 @@ pub(crate) async fn graphql(
 }
 
 /// Reads a request, or says with which status it is turned away.
+#[expect(clippy::result_large_err, reason = "made at most once a request")]
 fn prepare(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,

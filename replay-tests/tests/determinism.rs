@@ -83,7 +83,7 @@ const GOLDEN: &str = "golden/cell-logic-1.log";
 const GOLDEN_CHAIN: &str = "314e10c62525dbd649780fc4c6c2f3a8263b24ed904f08210414772cb9ddb22b";
 const GOLDEN_ANSWERS: u64 = 243;
 /// Over the bytes of a snapshot: changes with the form of the state, too, which alone is no new logic version.
-const GOLDEN_STATE: &str = "f5ef719ba0d5731a9aa6910c188eb463c759f4d838bdaab9a943f8f4b442d5f4";
+const GOLDEN_STATE: &str = "2b731b37f71d09714ae3b60967b5965cefc87e055bed6f5f4fa010315358b6c8";
 /// Of a what-if on it: one agent less and another policy, from the middle on.
 const GOLDEN_FORK_CHAIN: &str = "9143d12e2ff826088c27a3a955ff584bec2289d276efea937e1fad8a5b339a5d";
 

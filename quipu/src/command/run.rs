@@ -236,7 +236,7 @@ impl<'a> Session<'a> {
             }
             News::Deferred(why) => output::progress(&format!("{}: {why}", self.job.name)),
             News::Placed { task, agent } if self.job.count > 1 => {
-                output::progress(&format!("{task} is placed on {agent}"))
+                output::progress(&format!("{task} is placed on {agent}"));
             }
             News::Placed { .. } => {}
             News::Over => self.drain_until = Some(Instant::now() + DRAIN_MAX),
