@@ -21,6 +21,7 @@ setup: ## Installs what the build needs (Debian and Ubuntu; elsewhere says what 
 
 build: setup ## Builds everything
 	$(CARGO) build --workspace --locked
+	$(CARGO) build -p quipu --example framework --locked
 
 fmt: ## Formats the code
 	$(CARGO) fmt --all

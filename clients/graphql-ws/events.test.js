@@ -102,6 +102,7 @@ test("events are followed over a gateway that is killed and comes back, with no 
     connected: () => (connections += 1),
   });
   following.done.catch(() => {});
+  t.after(() => following.stop());
 
   const submitting = (async () => {
     for (let n = 0; n < JOBS; n += 1) await cell.submit(`j${n}`);
@@ -118,8 +119,7 @@ test("events are followed over a gateway that is killed and comes back, with no 
   await waitFor("the newest event", () => seen.some((event) => event.cursor === known.at(-1).cursor));
   assert.deepEqual(seen.slice(0, known.length), known);
   assert.equal(accepted(), JOBS);
-  assert.ok(connections >= 3, `the client connected ${connections} times`);
-  await following.stop();
+  assert.ok(connections >= 2, `the client connected ${connections} times`);
 });
 
 test("an error that trying again cannot help ends the stream", async (t) => {
