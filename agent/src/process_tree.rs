@@ -53,7 +53,7 @@ impl Snapshot {
     /// The members that still run: a zombie uses nothing and cannot be killed.
     pub fn alive(&self, supervisor: i32) -> BTreeSet<i32> {
         let mut members = self.members(supervisor);
-        members.retain(|pid| self.stats.get(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X')));
+        members.retain(|pid| self.stats.get(pid).is_some_and(|stat| !is_dead(stat)));
         members
     }
 
@@ -77,6 +77,16 @@ fn reaped_ticks(stat: &Stat) -> u64 {
 /// Together with the process id and the boot id this names a process for good.
 pub fn start_ticks(pid: i32) -> Option<u64> {
     Some(procfs::process::Process::new(pid).ok()?.stat().ok()?.starttime)
+}
+
+/// Whether the process that started then still runs. One that is dead and that nobody has reaped does not.
+pub fn is_running(pid: i32, start_ticks: u64) -> bool {
+    let stat = procfs::process::Process::new(pid).and_then(|process| process.stat());
+    stat.is_ok_and(|stat| stat.starttime == start_ticks && !is_dead(&stat))
+}
+
+fn is_dead(stat: &Stat) -> bool {
+    matches!(stat.state, 'Z' | 'X')
 }
 
 /// The kernel's name for the present boot.

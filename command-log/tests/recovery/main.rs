@@ -7,5 +7,4 @@
 mod cuts;
 mod flips;
 mod image;
-mod killed;
 mod missing;

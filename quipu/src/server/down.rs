@@ -59,7 +59,7 @@ fn supervisors(layout: &Layout) -> anyhow::Result<Vec<(Sandbox, i32)>> {
     for entry in entries {
         let sandbox = Sandbox::at(entry?.path());
         let Some(named) = sandbox.supervisor()? else { continue };
-        if agent::process_tree::start_ticks(named.pid) == Some(named.start_ticks) {
+        if agent::process_tree::is_running(named.pid, named.start_ticks) {
             running.push((sandbox, named.pid));
         }
     }

@@ -110,7 +110,7 @@ impl PidFile {
         let mut words = text.split_whitespace();
         let pid: i32 = words.next()?.parse().ok()?;
         let started: u64 = words.next()?.parse().ok()?;
-        (agent::process_tree::start_ticks(pid)? == started).then_some(pid)
+        agent::process_tree::is_running(pid, started).then_some(pid)
     }
 
     /// Says that nobody runs.
@@ -134,7 +134,10 @@ mod tests {
         file.write(pid).expect("written");
         assert_eq!(file.running(), Some(pid));
         child.kill().expect("killed");
-        child.wait().expect("reaped");
+        while file.running().is_some() {
+            std::thread::yield_now();
+        }
+        child.wait().expect("dead, and reaped only now");
         assert_eq!(file.running(), None);
     }
 }

@@ -1,4 +1,7 @@
 //! A real process is killed while it appends, again and again, on one log.
+//!
+//! A program of its own: between fork and exec a child holds its parent's locks, and would keep them
+//! from the stories of recovery, which open and close one log after the other.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -6,9 +9,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use command_log::{Log, conformance::read_all, embedded::EmbeddedLog};
-
-use crate::image::{command, options, runtime};
+use command_log::{
+    Log,
+    conformance::read_all,
+    embedded::{EmbeddedLog, Options},
+};
+use log_schema::{Kind, Record};
+use tokio::runtime::{Builder, Runtime};
 
 const PLACE: &str = "QUIPU_TEST_KILLED_LOG";
 const KILLS: u64 = 4;
@@ -19,7 +26,7 @@ fn a_killed_process_has_lost_nothing_that_it_was_told() {
     let mut told = 0;
     for kill in 1..=KILLS {
         told = told.max(run_until_killed(dir.path(), 37 * kill));
-        let log = EmbeddedLog::open(dir.path(), options(64 * 1024)).expect("the log opens again");
+        let log = EmbeddedLog::open(dir.path(), options()).expect("the log opens again");
         let read = runtime().block_on(read_all(&log));
         assert!(read.len() as u64 >= told, "{told} records were acked, {} are there", read.len());
         assert!((0..).zip(&read).all(|(n, stored)| stored.record == command(n)));
@@ -31,7 +38,7 @@ fn a_killed_process_has_lost_nothing_that_it_was_told() {
 /// records it was told are durable.
 fn run_until_killed(place: &Path, acks: u64) -> u64 {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
-        .args(["killed::the_process_that_is_killed", "--exact", "--nocapture"])
+        .args(["the_process_that_is_killed", "--exact", "--nocapture"])
         .env(PLACE, place)
         .stdout(Stdio::piped())
         .spawn()
@@ -54,7 +61,7 @@ fn run_until_killed(place: &Path, acks: u64) -> u64 {
 #[test]
 fn the_process_that_is_killed() {
     let Some(place) = std::env::var_os(PLACE) else { return };
-    let log = EmbeddedLog::open(place, options(64 * 1024)).expect("the log opens");
+    let log = EmbeddedLog::open(place, options()).expect("the log opens");
     runtime().block_on(async {
         let mut next = log.watermarks().await.expect("known").high.0;
         loop {
@@ -65,4 +72,20 @@ fn the_process_that_is_killed() {
             std::io::stdout().write_all(line.as_bytes()).expect("the parent reads");
         }
     });
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// Small buffers, so that some kills meet a flush.
+fn options() -> Options {
+    Options { tail_bytes_max: 0, write_buffer_bytes: 64 * 1024, ..Options::default() }
+}
+
+/// The n-th command: its size and its bytes follow from `n`.
+fn command(n: u64) -> Record {
+    let bytes = 40 + n.wrapping_mul(2_654_435_761) % 500;
+    let payload: Vec<u8> = (0..bytes).map(|at| (n ^ at).to_le_bytes()[0]).collect();
+    Record::v1(Kind::SubmitJob, payload)
 }
