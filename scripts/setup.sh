@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure that the build has what it needs beside Rust crates: a C++ compiler and libclang for
-# RocksDB, and what else Cargo.lock asks for. Installs it on Debian and Ubuntu, says what to do
+# RocksDB, OpenSSL for Kafka's client, and what else Cargo.lock asks for. Installs it on Debian and Ubuntu, says what to do
 # elsewhere. Run it as often as you like: when all is there it says nothing and changes nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -24,6 +24,7 @@ has_libclang() {
     return 1
 }
 
+has_openssl() { has pkg-config && pkg-config --exists openssl; }
 has_cxx_headers() { echo '#include <vector>' | clang++ -x c++ -fsyntax-only - 2>/dev/null; }
 
 find_missing() {
@@ -32,6 +33,7 @@ find_missing() {
     if has clang++ && ! has_cxx_headers; then want g++ "brings the C++ standard library's headers"; fi
     has make || want make "runs the Makefile"
     if locked cmake && ! has cmake; then want cmake "configures a C library that a crate builds"; fi
+    if locked openssl-sys && ! has_openssl; then want libssl-dev "encrypts connections to Kafka brokers"; fi
     if locked pkg-config && ! has pkg-config; then want pkg-config "finds C libraries that crates link"; fi
 }
 
@@ -53,8 +55,8 @@ install_missing() {
 explain_missing() {
     say "this is neither Debian nor Ubuntu, so nothing is installed. Missing (by their Debian names):"
     printf '  %s\n' "${reasons[@]}" >&2
-    say "Fedora: dnf install clang clang-devel cmake make pkgconf; Arch: pacman -S clang cmake make pkgconf;"
-    say "macOS: xcode-select --install, and brew install llvm cmake pkg-config."
+    say "Fedora: dnf install clang clang-devel cmake make pkgconf openssl-devel; Arch: pacman -S clang cmake make pkgconf openssl;"
+    say "macOS: xcode-select --install, and brew install llvm cmake pkg-config openssl."
     exit 1
 }
 
@@ -77,7 +79,7 @@ mention_optional() {
     local missing=()
     has node && has npm || missing+=("Node.js and npm: the tests of the clients in JavaScript are SKIPPED")
     if [ -n "$(find . -name pom.xml -not -path '*/node_modules/*' -print -quit)" ]; then
-        has java && has mvn || missing+=("Java and Maven: what is built by a pom.xml is SKIPPED")
+        has java && has mvn || missing+=("Java 17 and Maven: the tests on real Kafka brokers are SKIPPED")
     fi
     if [ "${#missing[@]}" -gt 0 ]; then
         say "not here, and not required:"

@@ -30,8 +30,8 @@ pub trait Place: Send + Sync {
 /// Makes one test of each story of the suite, for the logs of the given [`conformance::Place`](Place).
 #[macro_export]
 macro_rules! conformance_tests {
-    ($place:expr) => {
-        $crate::conformance_tests!($place;
+    (#[$attribute:meta] $place:expr) => {
+        $crate::conformance_tests!(#[$attribute] $place;
             an_empty_log_reads_nothing,
             what_is_appended_is_read_back_in_order,
             an_empty_batch_appends_nothing,
@@ -49,8 +49,12 @@ macro_rules! conformance_tests {
             reopening_keeps_everything,
         );
     };
-    ($place:expr; $($story:ident,)*) => {
+    ($place:expr) => {
+        $crate::conformance_tests!(#[cfg(test)] $place);
+    };
+    (#[$attribute:meta] $place:expr; $($story:ident,)*) => {
         $(
+            #[$attribute]
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $story() {
                 $crate::conformance::$story(&$place).await;

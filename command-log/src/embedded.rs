@@ -66,17 +66,15 @@ mod lock;
 mod recovery;
 mod scribe;
 mod store;
-mod tail;
 mod writer;
 
 pub use frozen::FrozenLog;
 use recovery::Recovered;
 use scribe::Scribe;
 use store::Store;
-use tail::Tail;
 use writer::{Request, Writer};
 
-use crate::{BoxFuture, Error, Log, Stored, Watermarks, limits};
+use crate::{BoxFuture, Error, Log, Stored, Watermarks, blocking, limits, tail::Tail};
 
 /// What an operator may choose.
 #[derive(Clone, Debug)]
@@ -202,14 +200,6 @@ impl Drop for EmbeddedLog {
 impl fmt::Debug for EmbeddedLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmbeddedLog").field("high", &self.tail.high()).finish_non_exhaustive()
-    }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
-        Err(_) => Err(Error::Closed),
     }
 }
 

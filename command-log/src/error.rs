@@ -63,6 +63,19 @@ pub enum Error {
     /// The log is elsewhere and cannot be reached now; trying again may help.
     #[error("the log at {place} cannot be reached")]
     Unreachable { place: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// The log did not answer in time: the records may be in it, now or later, or not. A command that is
+    /// appended again under the same key is answered once, so trying again does no harm.
+    #[error("{place} did not say whether the records were appended: {why}")]
+    Unacked { place: String, why: String },
+    /// The topic is not one that can hold a log: it could lose records, or already has.
+    #[error("the topic {topic} cannot hold a log: {setting} is {found}, and must be {wanted}")]
+    TopicUnfit { topic: String, setting: &'static str, found: String, wanted: String },
+    /// There is no topic for this cell.
+    #[error("there is no topic {topic}")]
+    TopicMissing { topic: String },
+    /// What was configured for the log's clients is not theirs to say, or makes no sense.
+    #[error("{name}: {why}")]
+    Configuration { name: String, why: String },
     /// The log is elsewhere and said no; trying again does not help.
     #[error("the log at {place} refused to {doing}")]
     Rejected { place: String, doing: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
@@ -89,12 +102,16 @@ impl Error {
             Self::Io { .. } => "io",
             Self::Unreachable { .. } => "unreachable",
             Self::Rejected { .. } => "rejected",
+            Self::Unacked { .. } => "unacked",
+            Self::TopicUnfit { .. } => "topic_unfit",
+            Self::TopicMissing { .. } => "topic_missing",
+            Self::Configuration { .. } => "configuration",
         }
     }
 
     /// Whether the same call may succeed later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::BeyondHigh { .. } | Self::Locked { .. } | Self::Unreachable { .. })
+        matches!(self, Self::BeyondHigh { .. } | Self::Locked { .. } | Self::Unreachable { .. } | Self::Unacked { .. })
     }
 
     /// What a person can do about it, where there is something.
@@ -113,7 +130,13 @@ impl Error {
             Self::Locked { .. } => Some("stop the other process, or use another directory"),
             Self::Poisoned { .. } => Some("find out why the disk refused the write, then start again"),
             Self::BelowLow { .. } => Some("start from a snapshot that covers the low watermark"),
+            Self::Unacked { .. } => Some("try again with the same key: what was appended already is not done twice"),
+            Self::TopicUnfit { .. } => {
+                Some("mend the topic's settings with kafka-configs, or use another cell; nothing was appended")
+            }
+            Self::TopicMissing { .. } => Some("check the cell's name, or start an allocator, which makes the topic"),
             Self::BeyondHigh { .. }
+            | Self::Configuration { .. }
             | Self::Oversize { .. }
             | Self::BatchTooLarge { .. }
             | Self::Closed
@@ -123,4 +146,10 @@ impl Error {
             | Self::Rejected { .. } => None,
         }
     }
+}
+
+/// An error and what is behind it, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -17,16 +17,19 @@
 //! - [`Follower`]: reads on and on, and waits at the tail.
 //! - [`reader::Reader`]: says which epochs and decisions count. Every consumer uses it.
 //! - [`memory::MemoryLog`]: tests and what-if forks. [`embedded::EmbeddedLog`]: RocksDB, the default.
+//!   [`kafka::KafkaLog`]: a topic that many processes share.
 //! - [`conformance`]: the suite that every log passes.
 
 pub mod conformance;
 pub mod embedded;
 pub mod error;
 pub mod follower;
+pub mod kafka;
 pub mod limits;
 pub mod memory;
 pub mod reader;
 pub mod remote;
+mod tail;
 pub mod telemetry;
 
 pub use error::Error;
@@ -91,4 +94,15 @@ pub trait Log: Send + Sync + 'static {
 pub(crate) fn wall_clock() -> TimeMs {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     TimeMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Does what may block on a thread that is there for it.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
+        Err(_) => Err(Error::Closed),
+    }
 }

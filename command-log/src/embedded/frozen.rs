@@ -7,8 +7,8 @@ use std::{fmt, path::Path, sync::Arc};
 
 use log_schema::{Offset, Record};
 
-use super::{Options, blocking, recovery, store::Store};
-use crate::{BoxFuture, Error, Log, Stored, Watermarks};
+use super::{Options, recovery, store::Store};
+use crate::{BoxFuture, Error, Log, Stored, Watermarks, blocking};
 
 /// How often opening is tried: the writer may drop a file between the look at the list and at the file.
 const TRIES: usize = 5;

@@ -11,9 +11,8 @@ use super::{
     entry,
     scribe::Scribe,
     store::Store,
-    tail::Tail,
 };
-use crate::{Error, Stored, wall_clock};
+use crate::{Error, Stored, tail::Tail, wall_clock};
 
 /// The payload bytes after which a group takes no further request.
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -30,7 +30,7 @@ struct Recent {
 
 /// Shared by the writer, which moves it on, and by all readers.
 #[derive(Debug)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     progress: watch::Sender<Progress>,
     recent: RwLock<Recent>,
     bytes_max: usize,
@@ -38,41 +38,41 @@ pub(super) struct Tail {
 
 impl Tail {
     /// The tail of a log that ends at `high`, with nothing in memory yet.
-    pub(super) fn new(high: Offset, bytes_max: usize) -> Self {
+    pub(crate) fn new(high: Offset, bytes_max: usize) -> Self {
         let recent = Recent { first: high, records: VecDeque::new(), bytes: 0 };
         let progress = watch::Sender::new(Progress { high, poisoned: None });
         Self { progress, recent: RwLock::new(recent), bytes_max }
     }
 
     /// One past the last acked offset.
-    pub(super) fn high(&self) -> Offset {
+    pub(crate) fn high(&self) -> Offset {
         self.progress.borrow().high
     }
 
     /// Why the log takes no more appends, if it does not.
-    pub(super) fn poisoned(&self) -> Option<Arc<str>> {
+    pub(crate) fn poisoned(&self) -> Option<Arc<str>> {
         self.progress.borrow().poisoned.clone()
     }
 
     /// Shows readers a group that is durable.
-    pub(super) fn publish(&self, group: Vec<Stored>) {
+    pub(crate) fn publish(&self, group: Vec<Stored>) {
         let Some(high) = group.last().map(|last| last.offset.next()) else { return };
         self.recent.write().expect("no holder of the lock panics").extend(group);
         self.progress.send_modify(|progress| progress.high = high);
     }
 
     /// Forgets the oldest records where there are too many. Nobody waits for this, so it comes last.
-    pub(super) fn trim(&self) {
+    pub(crate) fn trim(&self) {
         self.recent.write().expect("no holder of the lock panics").trim(self.bytes_max);
     }
 
     /// Tells everybody who waits that nothing more will come.
-    pub(super) fn poison(&self, why: Arc<str>) {
+    pub(crate) fn poison(&self, why: Arc<str>) {
         self.progress.send_modify(|progress| progress.poisoned = Some(why));
     }
 
     /// Records from `from` on, if they are in memory or at the very end.
-    pub(super) fn read(&self, from: Offset, bytes_max: usize) -> Option<Vec<Stored>> {
+    pub(crate) fn read(&self, from: Offset, bytes_max: usize) -> Option<Vec<Stored>> {
         let recent = self.recent.read().expect("no holder of the lock panics");
         let skipped = usize::try_from(from.0.checked_sub(recent.first.0)?).ok()?;
         let mut budget = Budget::new(bytes_max);
@@ -81,7 +81,7 @@ impl Tail {
     }
 
     /// Waits until the log has grown past `offset`, or never will.
-    pub(super) async fn wait_past(&self, offset: Offset) -> Result<(), Error> {
+    pub(crate) async fn wait_past(&self, offset: Offset) -> Result<(), Error> {
         let mut progress = self.progress.subscribe();
         let arrived = progress.wait_for(|now| now.high > offset || now.poisoned.is_some()).await;
         let now = arrived.map_err(|_| Error::Closed)?;

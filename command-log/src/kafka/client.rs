@@ -1,0 +1,141 @@
+//! What every client has in common: where its messages go, what its errors mean, and how to ask for watermarks.
+
+use std::time::Duration;
+
+use log_schema::Offset;
+use rdkafka::{
+    ClientConfig, ClientContext, Offset as Position, TopicPartitionList,
+    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+use super::Config;
+use crate::{Error, Watermarks};
+
+/// How long a broker may take to answer a question.
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// A log has one partition: this one.
+pub(super) const PARTITION: i32 = 0;
+
+/// Sends what librdkafka has to say to the log of this program.
+pub(super) struct Context;
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+                tracing::warn!(target: "kafka", facility, "{message}");
+            }
+            RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                tracing::info!(target: "kafka", facility, "{message}");
+            }
+            RDKafkaLogLevel::Debug => tracing::debug!(target: "kafka", facility, "{message}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(target: "kafka", %error, "{reason}");
+    }
+}
+
+impl ConsumerContext for Context {}
+
+/// A consumer of one topic.
+pub(super) type Reader = BaseConsumer<Context>;
+
+/// Asks a cluster about one topic.
+pub(super) struct Client {
+    place: String,
+    topic: String,
+    asker: Reader,
+}
+
+impl Client {
+    pub fn new(config: &Config, topic: &str) -> Result<Self, Error> {
+        let asker = make(&config.client(), Context, config)?;
+        Ok(Self { place: config.to_string(), topic: topic.to_owned(), asker })
+    }
+
+    /// What can be read now. Blocks while it asks.
+    pub fn watermarks(&self) -> Result<Watermarks, Error> {
+        let asked = self.asker.fetch_watermarks(&self.topic, PARTITION, ANSWER_MAX);
+        let (low, high) = asked.map_err(|error| failed(&self.place, "say how long the log is", error))?;
+        Ok(Watermarks { low: offset(low), high: offset(high) })
+    }
+
+    pub fn unreachable(&self, why: String) -> Error {
+        Error::Unreachable { place: self.place.clone(), source: why.into() }
+    }
+}
+
+/// An offset as Kafka states it; what it never states reads as 0.
+pub(super) fn offset(stated: i64) -> Offset {
+    Offset(u64::try_from(stated).unwrap_or(0))
+}
+
+/// Makes a client of librdkafka's.
+pub(super) fn make<C, T: FromClientConfigAndContext<C>>(
+    client: &ClientConfig,
+    context: C,
+    config: &Config,
+) -> Result<T, Error>
+where
+    C: ClientContext,
+{
+    let made = client.create_with_context(context);
+    made.map_err(|error| Error::Configuration { name: config.to_string(), why: error.to_string() })
+}
+
+/// A consumer that begins at an offset and goes nowhere else by itself.
+pub(super) fn reader_at(config: &Config, topic: &str, from: Offset, queued_kib: u32) -> Result<Reader, Error> {
+    let mut client = config.client();
+    client
+        // librdkafka asks for the name of a group even where there is none.
+        .set("group.id", "quipu-has-no-group")
+        .set("enable.auto.commit", "false")
+        .set("auto.offset.reset", "error")
+        .set("isolation.level", "read_uncommitted")
+        .set("check.crcs", "true")
+        .set("enable.partition.eof", "true")
+        .set("fetch.queue.backoff.ms", "10")
+        .set("fetch.message.max.bytes", "4194304")
+        .set("queued.max.messages.kbytes", queued_kib.to_string());
+    let reader: Reader = make(&client, Context, config)?;
+    let unreadable = |error| failed(&config.to_string(), "let the log be read", error);
+    let mut places = TopicPartitionList::new();
+    let at = Position::Offset(i64::try_from(from.0).unwrap_or(i64::MAX));
+    places.add_partition_offset(topic, PARTITION, at).map_err(unreadable)?;
+    reader.assign(&places).map_err(unreadable)?;
+    Ok(reader)
+}
+
+/// What a failed request means to whoever made it.
+pub(super) fn failed(place: &str, doing: &'static str, error: KafkaError) -> Error {
+    let place = place.to_owned();
+    match error.rdkafka_error_code() {
+        Some(code) if is_final(code) => Error::Rejected { place, doing, source: error.into() },
+        _ => Error::Unreachable { place, source: error.into() },
+    }
+}
+
+/// Whether a reader or writer that is told this need not try again.
+pub(super) fn is_final(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::AutoOffsetReset
+            | RDKafkaErrorCode::OffsetOutOfRange
+            | RDKafkaErrorCode::LogTruncation
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopicId
+            | RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed
+            | RDKafkaErrorCode::InvalidConfig
+            | RDKafkaErrorCode::InvalidReplicationFactor
+            | RDKafkaErrorCode::PolicyViolation
+            | RDKafkaErrorCode::MessageSizeTooLarge
+            | RDKafkaErrorCode::Fatal
+    )
+}
