@@ -7,6 +7,8 @@
 //!   read further back ◀── a cold reader at the place where it stopped ────────────────┘
 //! ```
 //!
+//! The tail is followed from the first time that somebody reads: whoever only appends pays for no reading.
+//!
 //! The offset is Kafka's. Readers are assigned the partition at an explicit offset: no group, no
 //! committed offset, and an error instead of a jump where an offset is gone. What Kafka acks is on
 //! as many brokers as are in sync (`min.insync.replicas` of them at least), in their memory: Kafka does not
@@ -26,7 +28,7 @@ mod writer;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -51,13 +53,19 @@ const BEHIND_MAX: Duration = Duration::from_secs(30);
 ///
 /// Dropping it waits a few seconds for what was queued.
 pub struct KafkaLog {
+    config: Config,
     client: Arc<Client>,
     writer: Writer,
-    tail: Arc<Tail>,
-    _tailer: Tailer,
+    followed: Mutex<Option<Followed>>,
     cold: Arc<ColdReaders>,
     /// One past the highest offset that was ever heard of: the tail comes after.
     heard: AtomicU64,
+}
+
+/// The tail, and the thread that moves it on.
+struct Followed {
+    tail: Arc<Tail>,
+    _tailer: Tailer,
 }
 
 impl KafkaLog {
@@ -69,13 +77,12 @@ impl KafkaLog {
         topic::prepare(config, &topic::log(config)).await?;
         let client = Arc::new(Client::new(config, &topic)?);
         let marks = watermarks_of(&client).await?;
-        let tail = Arc::new(Tail::new(marks.high, TAIL_BYTES_MAX));
         Ok(Self {
+            config: config.clone(),
             writer: Writer::start(config, &topic)?,
-            _tailer: Tailer::start(config, &topic, marks.high, &tail)?,
+            followed: Mutex::default(),
             cold: Arc::new(ColdReaders::new(config, &topic)),
             client,
-            tail,
             heard: AtomicU64::new(marks.high.0),
         })
     }
@@ -84,9 +91,17 @@ impl KafkaLog {
         Offset(self.heard.fetch_max(high.0, Ordering::AcqRel).max(high.0))
     }
 
-    /// One past the last record that can be read, as far as this process knows.
-    fn high(&self) -> Offset {
-        self.hear(self.tail.high())
+    /// The tail, which is followed from now on if it was not before.
+    fn tail(&self) -> Result<Arc<Tail>, Error> {
+        let mut followed = self.followed.lock().expect("no holder of the lock panics");
+        if let Some(Followed { tail, .. }) = &*followed {
+            return Ok(Arc::clone(tail));
+        }
+        let from = Offset(self.heard.load(Ordering::Acquire));
+        let tail = Arc::new(Tail::new(from, TAIL_BYTES_MAX));
+        let tailer = Tailer::start(&self.config, &self.config.log_topic(), from, &tail)?;
+        *followed = Some(Followed { tail: Arc::clone(&tail), _tailer: tailer });
+        Ok(tail)
     }
 
     async fn append_all(&self, batch: Vec<Record>) -> Result<Vec<Offset>, Error> {
@@ -99,7 +114,8 @@ impl KafkaLog {
     }
 
     async fn read_at(&self, from: Offset, bytes_max: usize) -> Result<Vec<Stored>, Error> {
-        let mut high = self.high();
+        let tail = self.tail()?;
+        let mut high = self.hear(tail.high());
         if from > high {
             let marks = self.marks().await?;
             marks.admit(from)?;
@@ -108,18 +124,18 @@ impl KafkaLog {
         if from == high {
             return Ok(Vec::new());
         }
-        if from >= self.tail.high() {
-            self.catch_up(from).await?;
+        if from >= tail.high() {
+            self.catch_up(&tail, from).await?;
         }
-        match self.tail.read(from, bytes_max) {
+        match tail.read(from, bytes_max) {
             Some(recent) => Ok(recent),
             None => Arc::clone(&self.cold).read(from, high, bytes_max).await,
         }
     }
 
     /// Waits until the tail holds the record at `from`, which the brokers have.
-    async fn catch_up(&self, from: Offset) -> Result<(), Error> {
-        let arrived = tokio::time::timeout(BEHIND_MAX, self.tail.wait_past(from)).await;
+    async fn catch_up(&self, tail: &Tail, from: Offset) -> Result<(), Error> {
+        let arrived = tokio::time::timeout(BEHIND_MAX, tail.wait_past(from)).await;
         arrived.unwrap_or_else(|_| {
             let why = format!("record {from} has not come within {} s", BEHIND_MAX.as_secs());
             Err(self.client.unreachable(why))
@@ -151,12 +167,12 @@ impl Log for KafkaLog {
     }
 
     fn wait_past(&self, offset: Offset) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(self.tail.wait_past(offset))
+        Box::pin(async move { self.tail()?.wait_past(offset).await })
     }
 }
 
 impl fmt::Debug for KafkaLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KafkaLog").field("high", &self.tail.high()).finish_non_exhaustive()
+        f.debug_struct("KafkaLog").field("heard", &self.heard).finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! An event of the log as GraphQL shows it, and the cursor that names it.
 
+pub(crate) mod owners;
 pub(crate) mod stream;
 pub(crate) mod subject;
 

@@ -51,8 +51,9 @@ impl Gateway {
         self.schema.execute_stream(self.equip(request))
     }
 
-    fn equip(self: &Arc<Self>, request: Request) -> Request {
-        request.data(Arc::clone(self)).data(Moments::default())
+    fn equip(self: &Arc<Self>, mut request: Request) -> Request {
+        let moments = Moments::of(&mut request);
+        request.data(Arc::clone(self)).data(moments)
     }
 }
 

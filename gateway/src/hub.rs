@@ -63,22 +63,39 @@ impl Entry {
 }
 
 /// A place from which the log can be judged on: right after what one decision answered.
+///
+/// ```text
+///  offset   4     5       6       7     8
+///          cmd   cmd   D 4..=4   cmd   cmd
+///                 ▲               ▲
+///                next           behind          of the anchor of D
+/// ```
+///
+/// What lies between the two is judged again, so that chains can be compared, and is no news: D and
+/// whatever came before it count as repetitions there.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Anchor {
     pub(crate) epoch: EpochNumber,
     pub(crate) to: Option<Offset>,
     pub(crate) chain: Chain,
+    /// Where the decision is.
+    pub(crate) decided: Option<Offset>,
 }
 
 impl Anchor {
-    /// The anchor that this decision drops.
-    pub(crate) fn of(decision: &DecisionV1) -> Self {
-        Self { epoch: decision.epoch, to: Some(decision.to), chain: decision.chain }
+    /// The anchor that the decision at `at` drops.
+    pub(crate) fn of(at: Offset, decision: &DecisionV1) -> Self {
+        Self { epoch: decision.epoch, to: Some(decision.to), chain: decision.chain, decided: Some(at) }
     }
 
     /// The first offset to be judged again.
     pub(crate) fn next(&self) -> Offset {
         self.to.map_or(Offset(0), Offset::next)
+    }
+
+    /// The first offset behind the decision.
+    pub(crate) fn behind(&self) -> Offset {
+        self.decided.map_or(Offset(0), Offset::next)
     }
 
     /// A reader that goes on from here.
@@ -90,7 +107,7 @@ impl Anchor {
 /// How far the hub has come.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
-    /// The first offset that was not judged.
+    /// The first offset that was neither judged nor folded before the gateway began.
     pub(crate) next: Offset,
     /// Where the newest decision is.
     pub(crate) decided: Option<Offset>,
@@ -100,7 +117,7 @@ pub(crate) struct Progress {
     pub(crate) epoch: EpochNumber,
     /// The chain as the newest decision states it.
     pub(crate) chain: Chain,
-    /// What was judged since the gateway began.
+    /// What was judged since the gateway began, without what had been folded by then.
     pub(crate) counts: Counts,
     /// Nothing will come any more; see [`Hub::halted`].
     pub(crate) halted: bool,
@@ -135,8 +152,8 @@ struct State {
 impl Hub {
     /// A hub that has judged nothing yet and goes on from `anchor`.
     pub(crate) fn new(log: Arc<dyn Log>, anchor: Anchor) -> Arc<Self> {
-        let Anchor { epoch, to: answered, chain } = anchor;
-        let progress = Progress { next: anchor.next(), answered, epoch, chain, ..Progress::default() };
+        let Anchor { epoch, to: answered, chain, decided } = anchor;
+        let progress = Progress { next: anchor.behind(), decided, answered, epoch, chain, ..Progress::default() };
         let state = State { ring: Ring::new(anchor), answers: Answers::default(), specs: Specs::default() };
         Arc::new(Self {
             log,

@@ -1,8 +1,10 @@
 //! Which moment an answer is of: `at:` and `minOffset:` of a root field, and one moment for the rest.
 
+mod latest;
+
 use std::{sync::Mutex, time::Duration};
 
-use async_graphql::{Context, OneofObject};
+use async_graphql::{Context, OneofObject, Request};
 use log_schema::Offset;
 use projector::{Scope, Views};
 
@@ -25,8 +27,19 @@ pub enum At {
 }
 
 /// The moment that all root fields of one request share which name none.
-#[derive(Default)]
-pub(crate) struct Moments(Mutex<Option<Scope>>);
+pub(crate) struct Moments {
+    /// The latest `minOffset` of them: root fields are read side by side, so that whichever comes first
+    /// must wait for all.
+    min: Offset,
+    shared: Mutex<Option<Scope>>,
+}
+
+impl Moments {
+    /// The moment of a request, not known yet.
+    pub(crate) fn of(request: &mut Request) -> Self {
+        Self { min: latest::min_offset(request).unwrap_or_default(), shared: Mutex::default() }
+    }
+}
 
 /// The rows as a root field asks for them.
 pub(crate) async fn scope(
@@ -53,8 +66,9 @@ async fn past(views: &Views, at: At, min: Option<Offset>) -> Result<Scope, Reque
 }
 
 async fn present(views: &Views, shared: Option<&Moments>, min: Option<Offset>) -> Result<Scope, RequestError> {
-    reach(views, min.unwrap_or_default()).await?;
-    let Some(Moments(shared)) = shared else { return Ok(views.as_of(None)?) };
+    let latest = shared.map_or(Offset(0), |moments| moments.min);
+    reach(views, latest.max(min.unwrap_or_default())).await?;
+    let Some(Moments { shared, .. }) = shared else { return Ok(views.as_of(None)?) };
     let mut shared = shared.lock().expect("nobody panics while holding the moment");
     if let Some(scope) = shared.as_ref().filter(|scope| min.is_none_or(|min| scope.offset() >= min)) {
         return Ok(scope.clone());

@@ -75,10 +75,19 @@ pub(crate) fn limit(field: &'static str, asked: Option<i32>) -> Result<usize, Re
     within.ok_or(RequestError::OutOfRange { field, value: asked.into(), min: 0, max: PAGE_MAX.into() })
 }
 
-/// How complex a page is: its nodes count as often as there may be of them.
-pub(crate) fn complexity(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
+/// What a page costs: all that is asked of a node, as often as there may be nodes; see
+/// [`crate::schema::COST_MAX`].
+pub(crate) fn cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
     let nodes = first.or(last).unwrap_or(PAGE_DEFAULT).clamp(0, PAGE_MAX);
-    usize::try_from(nodes).unwrap_or(0) * child + 1
+    list_cost(nodes.unsigned_abs(), child)
+}
+
+/// What a list costs that may have so many members.
+///
+/// The library adds costs up without a look at their size: a document has at most
+/// [`crate::guard::SELECTIONS_MAX`] fields, and five whole pages inside each other stay within a `u64`.
+pub(crate) fn list_cost(members: u32, child: usize) -> usize {
+    usize::try_from(members).unwrap_or(usize::MAX).saturating_mul(child).saturating_add(1)
 }
 
 /// A page of the rows that `wanted` lets through.

@@ -1,6 +1,6 @@
 //! Starting and stopping a gateway: opens the projections, follows the log, listens.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -12,7 +12,7 @@ use axum::{
 };
 use command_log::{Log, remote::protocol::LINK_PATH};
 use projector::{Options, Projector};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
 use crate::{
     config::Config,
@@ -23,14 +23,24 @@ use crate::{
     link, schema, socket,
 };
 
+/// How long a gateway that is stopped waits for the last socket to let it go.
+const LET_GO_WAIT: Duration = Duration::from_secs(10);
+
 /// A gateway that serves. Dropping it stops it without waiting for anybody.
 #[derive(Debug)]
 pub struct RunningGateway {
     local_addr: SocketAddr,
     stop: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
-    readers: Vec<JoinHandle<()>>,
+    readers: Readers,
     hub: HubHandle,
+}
+
+/// The two that read on and on.
+#[derive(Debug)]
+struct Readers {
+    follow: JoinHandle<()>,
+    fold: JoinHandle<()>,
 }
 
 /// The hub, without its insides in debug output.
@@ -81,10 +91,11 @@ impl RunningGateway {
     pub async fn stop(mut self) -> Result<(), Error> {
         self.stop.send_replace(true);
         let served = (&mut self.server).await;
-        for reader in std::mem::take(&mut self.readers) {
-            reader.abort();
-            let _ = reader.await;
-        }
+        self.readers.follow.abort();
+        // The fold ends by itself: aborted, it would leave a batch behind that is still being written.
+        let _ = (&mut self.readers.fold).await;
+        // Whatever holds the projections has its end of this channel.
+        let _ = timeout(LET_GO_WAIT, self.stop.closed()).await;
         match served {
             Ok(served) => served.map_err(|source| Error::Serve { source }),
             Err(_) => Ok(()),
@@ -96,12 +107,13 @@ impl Drop for RunningGateway {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         self.server.abort();
-        self.readers.iter().for_each(JoinHandle::abort);
+        self.readers.follow.abort();
+        self.readers.fold.abort();
     }
 }
 
 /// Opens the projections and begins to follow the log.
-async fn open(config: Config, shutdown: Shutdown) -> Result<(Arc<Gateway>, Vec<JoinHandle<()>>), Error> {
+async fn open(config: Config, shutdown: Shutdown) -> Result<(Arc<Gateway>, Readers), Error> {
     let options = Options { cell: config.cell.clone(), retention_ms: config.retention_ms, ..Options::default() };
     let dir = config.projections_dir.clone();
     let opening = tokio::task::spawn_blocking(move || Projector::open(&dir, options)).await;
@@ -110,6 +122,7 @@ async fn open(config: Config, shutdown: Shutdown) -> Result<(Arc<Gateway>, Vec<J
         epoch: position.epoch,
         to: Some(position.to),
         chain: position.chain,
+        decided: Some(position.offset),
     });
     let marks = config.log.watermarks().await.map_err(|source| Error::Log { source })?;
     if let Some(position) = projector.position().filter(|position| position.offset >= marks.high) {
@@ -121,11 +134,11 @@ async fn open(config: Config, shutdown: Shutdown) -> Result<(Arc<Gateway>, Vec<J
     }
     let hub = Hub::new(Arc::clone(&config.log) as Arc<dyn Log>, anchor);
     let views = projector.views();
-    let cursor = Cursor::resume(&hub, anchor.next(), anchor);
-    let readers = vec![
-        tokio::spawn(fold::fold(Arc::clone(&hub), cursor, projector)),
-        tokio::spawn(follow(Arc::clone(&hub), anchor.reader())),
-    ];
+    let cursor = Cursor::resume(&hub, anchor.behind(), anchor);
+    let readers = Readers {
+        follow: tokio::spawn(follow(Arc::clone(&hub), anchor.reader())),
+        fold: tokio::spawn(fold::fold(Arc::clone(&hub), cursor, projector, shutdown.clone())),
+    };
     let gateway = Gateway {
         cell: config.cell,
         patience: config.patience,

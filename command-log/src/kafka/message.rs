@@ -5,8 +5,8 @@
 //! | `kind` | the number of the kind, in decimal |
 //! | `version` | the version of the payload, in decimal |
 //! | `ce_type` | the name of the kind, for people: `submit_job` |
-//! | `ce_id` | which append of which process this is: a retry after an unknown outcome has another |
-//! | `ce_source` | the process that appended it |
+//! | `ce_id` | which of its source's records this is: a retry after an unknown outcome has another |
+//! | `ce_source` | the writer that appended it: a process, and when it began |
 //!
 //! Names follow CloudEvents' Kafka binding. Only `kind` and `version` are read back.
 
@@ -38,15 +38,28 @@ impl Source {
     /// The headers of the next record.
     pub fn headers(&mut self, record: &Record) -> OwnedHeaders {
         self.appended += 1;
-        let id = format!("{}-{}", self.name, self.appended);
         let name = Kind::from_number(record.kind).map_or("unknown", Kind::name);
         let text = |key, value| Header { key, value: Some(value) };
+        let (mut kind, mut version, mut id) = ([0; 20], [0; 20], [0; 20]);
         OwnedHeaders::new_with_capacity(5)
-            .insert(text(KIND, record.kind.to_string().as_str()))
-            .insert(text(VERSION, record.version.to_string().as_str()))
-            .insert(text("ce_type", name))
-            .insert(text("ce_id", id.as_str()))
-            .insert(text("ce_source", self.name.as_str()))
+            .insert(text(KIND, decimal(record.kind.into(), &mut kind)))
+            .insert(text(VERSION, decimal(record.version.into(), &mut version)))
+            .insert(text("ce_type", name.as_bytes()))
+            .insert(text("ce_id", decimal(self.appended, &mut id)))
+            .insert(text("ce_source", self.name.as_bytes()))
+    }
+}
+
+/// A number as text, in a place that the caller has.
+fn decimal(mut number: u64, place: &mut [u8; 20]) -> &[u8] {
+    let mut first = place.len();
+    loop {
+        first -= 1;
+        place[first] = b'0' + (number % 10).to_le_bytes()[0];
+        number /= 10;
+        if number == 0 {
+            return &place[first..];
+        }
     }
 }
 

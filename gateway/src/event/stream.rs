@@ -1,14 +1,11 @@
 //! Events from some place on, through a filter: no gap, no repeat.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
-use log_schema::{AgentId, Event, FrameworkId, OfferId, Offset};
-use projector::{Decided, row::OfferRow};
+use log_schema::Offset;
+use projector::Decided;
 
-use super::{EventCursor, EventFilter, LogEvent, Since, events_of, subject::Subjects};
+use super::{EventCursor, EventFilter, LogEvent, Since, events_of, owners::Owners};
 use crate::{
     error::RequestError,
     gateway::Gateway,
@@ -85,63 +82,11 @@ impl EventStream {
         let mut wanted = Vec::new();
         for event in events_of(decided) {
             let is_new = self.skip.is_none_or(|skip| event.after() > skip);
-            if is_new && self.wants(event.event(), decided.offset).await? {
+            if is_new && self.owners.want(&self.gateway, &self.filter, &event).await? {
                 wanted.push(event);
             }
         }
         Ok(wanted)
-    }
-
-    async fn wants(&mut self, event: &Event, at: Offset) -> Result<bool, RequestError> {
-        let mut about = Subjects::of(event);
-        if !self.filter.asks_for_owners() {
-            return Ok(self.filter.wants(event, &about));
-        }
-        let owner = match event {
-            Event::OfferEnded(ended) => self.owners.end(&self.gateway, ended.offer, at).await?,
-            _ => None,
-        };
-        if let Event::OfferMade(made) = event {
-            self.owners.made.insert(made.offer, (made.framework.clone(), made.agent.clone()));
-        }
-        if let Some((framework, agent)) = &owner {
-            (about.framework, about.agent) = (Some(framework.as_str()), Some(agent));
-        }
-        Ok(self.filter.wants(event, &about))
-    }
-}
-
-/// To whom offers were made, and of which agent: their ends do not say.
-#[derive(Debug, Default)]
-struct Owners {
-    made: BTreeMap<OfferId, (FrameworkId, AgentId)>,
-}
-
-impl Owners {
-    /// The owner of an offer that ended in the decision at `at`; kept in mind, or read from the rows.
-    async fn end(
-        &mut self,
-        gateway: &Gateway,
-        offer: OfferId,
-        at: Offset,
-    ) -> Result<Option<(FrameworkId, AgentId)>, RequestError> {
-        if let Some(owner) = self.made.get(&offer) {
-            return Ok(Some(owner.clone()));
-        }
-        gateway.views.wait_for(at).await?;
-        let row = gateway.views.as_of(None)?.get::<OfferRow>(&offer)?;
-        Ok(row.map(|row| (row.framework, row.agent)))
-    }
-}
-
-impl Owners {
-    /// Lets the offers go that this decision ended.
-    fn forget(&mut self, decided: &Decided) {
-        for event in decided.decision.events() {
-            if let Event::OfferEnded(ended) = event {
-                self.made.remove(&ended.offer);
-            }
-        }
     }
 }
 
@@ -157,7 +102,7 @@ async fn place(gateway: &Arc<Gateway>, since: Since) -> Result<(Cursor, Option<A
                 return Ok((cursor, None));
             }
             let decision = read_decision(hub, after.offset).await?;
-            let cursor = Cursor::resume(hub, after.offset.next(), Anchor::of(&decision));
+            let cursor = Cursor::resume(hub, after.offset.next(), Anchor::of(after.offset, &decision));
             let time = gateway.views.as_of(None)?.get::<projector::row::DecisionRow>(&after.offset)?;
             let time = time.map(|row| row.at.time).unwrap_or_default();
             Ok((cursor, Some(Arc::new(Decided { offset: after.offset, time, decision }))))
@@ -179,7 +124,10 @@ async fn after_offset(gateway: &Arc<Gateway>, offset: Offset) -> Result<Cursor, 
     let before = views.as_of(Some(offset.min(views.newest())))?.decision()?;
     let anchor = match before {
         None => Anchor::default(),
-        Some(decision) => Anchor::of(&read_decision(hub, decision.at.offset).await?),
+        Some(decision) => {
+            let at = decision.at.offset;
+            Anchor::of(at, &read_decision(hub, at).await?)
+        }
     };
     Ok(Cursor::resume(hub, offset.next(), anchor))
 }

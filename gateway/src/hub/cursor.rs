@@ -74,7 +74,7 @@ impl Cursor {
             return Ok(cursor);
         }
         let decision = read_decision(hub, at).await?;
-        Ok(Self::resume(hub, at.next(), Anchor::of(&decision)))
+        Ok(Self::resume(hub, at.next(), Anchor::of(at, &decision)))
     }
 
     /// The first offset that was not given yet.
@@ -138,7 +138,7 @@ impl Cursor {
     fn moved(&mut self, entries: &[Entry], next: Offset) {
         self.next = next;
         let last = entries.iter().rev().find_map(|entry| match entry {
-            Entry::Decision(decided) => Some(Anchor::of(&decided.decision)),
+            Entry::Decision(decided) => Some(Anchor::of(decided.offset, &decided.decision)),
             Entry::Epoch(_) => None,
         });
         self.anchor = last.unwrap_or(self.anchor);

@@ -24,7 +24,8 @@ pub(super) struct Ring {
 
 impl Ring {
     pub(super) fn new(anchor: Anchor) -> Self {
-        let next = anchor.next();
+        // The anchor's own decision is not here, so whoever wants it must read the log.
+        let next = anchor.behind();
         Self { entries: VecDeque::new(), bytes: 0, first: next, next, base: anchor }
     }
 
@@ -64,7 +65,7 @@ impl Ring {
         }
         let before = self.entries.iter().take(self.position(at)).rev();
         let decision = before.map(|(entry, _)| entry).find_map(|entry| match entry {
-            Entry::Decision(decided) => Some(Anchor::of(&decided.decision)),
+            Entry::Decision(decided) => Some(Anchor::of(decided.offset, &decided.decision)),
             Entry::Epoch(_) => None,
         });
         Some(decision.unwrap_or(self.base))
@@ -91,7 +92,7 @@ impl Ring {
         self.bytes -= bytes;
         self.first = entry.offset().next();
         if let Entry::Decision(decided) = entry {
-            self.base = Anchor::of(&decided.decision);
+            self.base = Anchor::of(decided.offset, &decided.decision);
         }
     }
 }

@@ -120,13 +120,14 @@ impl Agent {
     }
 
     /// The tasks that hold resources here; forwards only.
-    #[graphql(complexity = "page::complexity(first, None, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn tasks(&self, first: Option<i32>, after: Option<String>) -> Result<Nodes<Task>> {
         let args = PageArgs { first, after, ..PageArgs::default() };
         Task::page_on(&self.scope, &self.row.id, &args, |_| true)
     }
 
     /// What happened to it.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn timeline(
         &self,
         first: Option<i32>,
@@ -157,7 +158,7 @@ impl AgentQuery {
 
     /// Agents by name, those that are gone included unless `state` says otherwise.
     #[allow(clippy::too_many_arguments, reason = "the arguments of a Relay page")]
-    #[graphql(complexity = "page::complexity(first, last, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn agents(
         &self,
         ctx: &Context<'_>,

@@ -11,7 +11,7 @@ use projector::{Decided, Pick, row::DecisionRow};
 use crate::{
     context::gateway,
     error::{RequestError, graphql},
-    event::{EventCursor, EventFilter, LogEvent, Since, events_of, stream::EventStream, subject::Subjects},
+    event::{EventCursor, EventFilter, LogEvent, Since, events_of, owners::Owners, stream::EventStream},
     gateway::Gateway,
     hub::cursor::read_decision,
     page::{self, limit},
@@ -41,7 +41,7 @@ pub struct EventQuery;
 impl EventQuery {
     /// Events in the order of the log: the `first` ones `after` a place, or the `last` ones `before`
     /// it. A place is the cursor of an event, an offset, or `start`.
-    #[graphql(complexity = "page::complexity(first, last, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn events(
         &self,
         ctx: &Context<'_>,
@@ -114,7 +114,7 @@ async fn backwards(
         }
     };
     let rows = scope.page_where(&pick, |row| row.events > 0)?;
-    let (mut events, mut looked_to) = (Vec::new(), None);
+    let (mut events, mut looked_to, mut owners) = (Vec::new(), None, Owners::default());
     for row in &rows.rows {
         if events.len() > limit {
             break;
@@ -123,8 +123,11 @@ async fn backwards(
         let decided = Arc::new(Decided { offset: row.at.offset, time: row.at.time, decision });
         let all: Vec<_> = events_of(&decided).filter(|event| is_before(&event.after())).collect();
         looked_to = Some(EventCursor { offset: row.at.offset, index: 0 });
-        let wanted = |event: &LogEvent| filter.wants(event.event(), &Subjects::of(event.event()));
-        events.extend(all.into_iter().rev().filter(wanted));
+        for event in all.into_iter().rev() {
+            if owners.want(gateway, &filter, &event).await? {
+                events.push(event);
+            }
+        }
     }
     let has_previous = events.len() > limit || rows.next.is_some();
     events.truncate(limit);

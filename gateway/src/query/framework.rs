@@ -89,7 +89,7 @@ impl Framework {
     }
 
     /// Of which agents it wants no offers, by name of the agent.
-    #[graphql(complexity = "page::complexity(first, None, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn filters(&self, first: Option<i32>, after: Option<String>) -> Result<Vec<Filter>> {
         let limit = page::limit("first", first).map_err(graphql)?;
         let after = after.map(|agent| parse("after", &agent)).transpose().map_err(graphql)?;
@@ -108,7 +108,7 @@ impl Framework {
     }
 
     /// Its tasks, by name.
-    #[graphql(complexity = "page::complexity(first, last, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn tasks(
         &self,
         state: Option<Vec<PhaseKind>>,
@@ -122,12 +122,13 @@ impl Framework {
     }
 
     /// The offers that stand; forwards only.
-    #[graphql(complexity = "page::complexity(first, None, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn offers(&self, first: Option<i32>, after: Option<String>) -> Result<Nodes<Offer>> {
         Offer::page_to(&self.scope, &self.row.id, &PageArgs { first, after, ..PageArgs::default() })
     }
 
     /// What happened to it.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn timeline(
         &self,
         first: Option<i32>,
@@ -175,7 +176,7 @@ impl FrameworkQuery {
 
     /// Frameworks by name, those that are gone included unless `state` says otherwise.
     #[allow(clippy::too_many_arguments, reason = "the arguments of a Relay page")]
-    #[graphql(complexity = "page::complexity(first, last, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn frameworks(
         &self,
         ctx: &Context<'_>,

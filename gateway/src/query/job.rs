@@ -127,7 +127,7 @@ impl Job {
     }
 
     /// Its tasks, by index. A task that was never placed has no row yet: it is only counted.
-    #[graphql(complexity = "page::complexity(first, last, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn tasks(
         &self,
         state: Option<Vec<PhaseKind>>,
@@ -141,6 +141,7 @@ impl Job {
     }
 
     /// What happened to it.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn timeline(
         &self,
         first: Option<i32>,
@@ -287,7 +288,7 @@ impl JobQuery {
 
     /// Jobs by name.
     #[allow(clippy::too_many_arguments, reason = "the arguments of a Relay page")]
-    #[graphql(complexity = "page::complexity(first, last, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn jobs(
         &self,
         ctx: &Context<'_>,

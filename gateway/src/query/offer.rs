@@ -120,7 +120,7 @@ impl OfferQuery {
 
     /// Offers by number; with `framework`, those that it holds, forwards only.
     #[allow(clippy::too_many_arguments, reason = "the arguments of a Relay page")]
-    #[graphql(complexity = "page::complexity(first, last, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn offers(
         &self,
         ctx: &Context<'_>,

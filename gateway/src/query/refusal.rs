@@ -52,7 +52,7 @@ pub struct RefusalQuery;
 impl RefusalQuery {
     /// Refused commands by offset; `last: 20` gives the newest.
     #[allow(clippy::too_many_arguments, reason = "the arguments of a Relay page")]
-    #[graphql(complexity = "page::complexity(first, last, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn refusals(
         &self,
         ctx: &Context<'_>,

@@ -91,6 +91,7 @@ impl Role {
     }
 
     /// What happened to it.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn timeline(
         &self,
         first: Option<i32>,
@@ -132,7 +133,7 @@ impl RoleQuery {
 
     /// Roles by name.
     #[allow(clippy::too_many_arguments, reason = "the arguments of a Relay page")]
-    #[graphql(complexity = "page::complexity(first, last, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn roles(
         &self,
         ctx: &Context<'_>,

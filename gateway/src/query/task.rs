@@ -186,6 +186,7 @@ impl Task {
     }
 
     /// What happened to it.
+    #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn timeline(
         &self,
         first: Option<i32>,
@@ -327,7 +328,7 @@ impl TaskQuery {
     /// Tasks: those of jobs first, by job and index, then those of frameworks. A job's task that was
     /// never placed has no row yet: its job counts it.
     #[allow(clippy::too_many_arguments, reason = "the arguments of a Relay page")]
-    #[graphql(complexity = "page::complexity(first, last, child_complexity)")]
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn tasks(
         &self,
         ctx: &Context<'_>,

@@ -11,6 +11,7 @@ use crate::{
     context::gateway,
     error::{RequestError, graphql},
     moment::{At, reach, scope},
+    page,
     scalar::{BytesText, CountText, MillicpuText, OffsetText, TimeText},
 };
 
@@ -247,7 +248,7 @@ impl UsageQuery {
     }
 
     /// The totals of the cell at evenly spaced times, both ends included.
-    #[graphql(complexity = "points as usize * child_complexity + 1")]
+    #[graphql(complexity = "page::list_cost(points, child_complexity)")]
     async fn usage_over_time(
         &self,
         ctx: &Context<'_>,

@@ -218,15 +218,18 @@ impl Socket {
         self.send(json!({ "id": id, "type": "subscribe", "payload": { "query": query } })).await;
     }
 
-    /// The next message of the protocol.
+    /// The next message of the protocol. Pings are no messages, and buy no time.
     pub async fn next(&mut self) -> Value {
-        loop {
-            match self.frame().await {
-                Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
-                Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("{other:?} instead of a message"),
+        let message = async {
+            loop {
+                match self.frame().await {
+                    Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
+                    Message::Ping(_) | Message::Pong(_) => {}
+                    other => panic!("{other:?} instead of a message"),
+                }
             }
-        }
+        };
+        tokio::time::timeout(PATIENCE, message).await.expect("a message in time")
     }
 
     /// The data of the next `next` message.

@@ -37,6 +37,45 @@ async fn events_resume_at_every_cursor_without_gap_or_repeat() {
 }
 
 #[tokio::test]
+async fn events_resume_on_a_gateway_that_began_later() {
+    let mut cell = Cell::led().await;
+    cell.admit("a1").await;
+    cell.submit("before", 2).await;
+    let mut socket = cell.open_socket().await;
+    socket.subscribe("1", "subscription { events(since: \"start\") { cursor name } }").await;
+    let all = take(&mut socket, 5).await;
+    cell.restart().await;
+    for (position, event) in all.iter().enumerate().take(4) {
+        let mut again = cell.open_socket().await;
+        let since = event["cursor"].as_str().unwrap();
+        again.subscribe("1", &format!("subscription {{ events(since: \"{since}\") {{ cursor name }} }}")).await;
+        assert_eq!(take(&mut again, all.len() - position - 1).await, all[position + 1..]);
+    }
+    let mut socket = cell.open_socket().await;
+    let since = all[4]["cursor"].as_str().unwrap();
+    socket.subscribe("1", &format!("subscription {{ events(since: \"{since}\") {{ name }} }}")).await;
+    cell.submit("after", 1).await;
+    assert_eq!(take(&mut socket, 2).await[0]["name"], "job.accepted");
+}
+
+#[tokio::test]
+async fn a_gateway_that_began_later_has_the_events_behind_every_offset() {
+    let mut cell = Cell::led().await;
+    cell.admit("a1").await;
+    cell.submit("web", 2).await;
+    let events = cell.query("events { nodes { offset cursor } }").await["events"]["nodes"].clone();
+    let events = events.as_array().unwrap();
+    let offset = |event: &Value| event["offset"].as_str().unwrap().parse::<u64>().unwrap();
+    cell.restart().await;
+    for since in 0..offset(events.last().unwrap()) {
+        let mut socket = cell.open_socket().await;
+        socket.subscribe("1", &format!("subscription {{ events(since: \"{since}\") {{ offset cursor }} }}")).await;
+        let behind: Vec<_> = events.iter().filter(|event| offset(event) > since).cloned().collect();
+        assert_eq!(take(&mut socket, behind.len()).await, behind, "since {since}");
+    }
+}
+
+#[tokio::test]
 async fn pages_of_events_agree_with_the_stream() {
     let cell = Cell::led().await;
     cell.admit("a1").await;
@@ -62,6 +101,66 @@ async fn pages_of_events_agree_with_the_stream() {
     let earlier = cell.query(&page(&format!("last: 3, before: \"{before}\""))).await["events"].clone();
     assert_eq!(earlier["nodes"].as_array().unwrap()[..], all[2..5]);
     assert_eq!(earlier["pageInfo"], json!({ "hasNextPage": true, "hasPreviousPage": true }));
+}
+
+#[tokio::test]
+async fn a_framework_hears_of_its_offers_and_tasks_and_of_nothing_else() {
+    let cell = Cell::led().await;
+    cell.admit("a1").await;
+    let mut socket = cell.open_socket().await;
+    socket
+        .subscribe(
+            "f",
+            "subscription { events(since: \"start\", filter: {framework: \"f\"}) { name offer task framework body } }",
+        )
+        .await;
+    cell.submit("web", 1).await;
+    cell.mutate("other: subscribeFramework(input: {framework: \"other\"}) { key } f: subscribeFramework(input: {framework: \"f\"}) { key }").await;
+    cell.mutate("declineOffers(input: {framework: \"other\", offers: [\"o1\"]}) { key }").await;
+    cell.mutate("acceptOffers(input: {framework: \"f\", offers: [\"o2\"], launches: [{name: \"t\", resources: \"cpu=1\", command: [\"x\"]}]}) { key }").await;
+    let heard = take(&mut socket, 4).await;
+    let names: Vec<_> = heard.iter().map(|event| event["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["framework.subscribed", "offer.made", "offer.ended", "task.placed"]);
+    assert_eq!(heard[2]["offer"], "o2");
+    assert_eq!(heard[2]["body"], json!({ "offer": 2, "reason": "accepted" }));
+    assert_eq!(heard[3]["body"]["run"]["argv"], json!(["x"]));
+    let mut late = cell.open_socket().await;
+    let since = cell.query("events(filter: {names: [\"offer.made\"]}) { nodes { cursor } }").await["events"]["nodes"]
+        [1]["cursor"]
+        .clone();
+    late.subscribe(
+        "f",
+        &format!("subscription {{ events(since: {since}, filter: {{framework: \"f\"}}) {{ name offer }} }}"),
+    )
+    .await;
+    assert_eq!(take(&mut late, 1).await[0], json!({ "name": "offer.ended", "offer": "o2" }));
+}
+
+#[tokio::test]
+async fn pages_of_the_events_of_a_framework_or_an_agent_hold_the_ends_of_their_offers_both_ways() {
+    let cell = Cell::led().await;
+    cell.admit("a1").await;
+    cell.admit("a2").await;
+    cell.mutate("other: subscribeFramework(input: {framework: \"other\"}) { key } f: subscribeFramework(input: {framework: \"f\"}) { key }").await;
+    cell.mutate("declineOffers(input: {framework: \"other\", offers: [\"o1\"]}) { key }").await;
+    let last = cell.mutate("declineOffers(input: {framework: \"f\", offers: [\"o3\"]}) { decisionOffset }").await;
+    cell.query(&format!("usage(minOffset: {}) {{ asOf }}", last["declineOffers"]["decisionOffset"])).await;
+    let cases = [
+        (
+            "framework: \"f\"",
+            vec![(None, "framework.subscribed"), (Some("o3"), "offer.made"), (Some("o3"), "offer.ended")],
+        ),
+        ("agent: \"a2\", names: [\"offer.made\", \"offer.ended\"]", vec![(Some("o2"), "offer.made")]),
+        ("agent: \"a1\", names: [\"offer.ended\"]", vec![(Some("o1"), "offer.ended"), (Some("o3"), "offer.ended")]),
+    ];
+    for (filter, expected) in cases {
+        for part in ["first", "last"] {
+            let page =
+                cell.query(&format!("events({part}: 10, filter: {{{filter}}}) {{ nodes {{ offer name }} }}")).await;
+            let nodes: Vec<_> = expected.iter().map(|(offer, name)| json!({ "offer": offer, "name": name })).collect();
+            assert_eq!(page["events"]["nodes"], json!(nodes), "{part} with {filter}");
+        }
+    }
 }
 
 #[tokio::test]

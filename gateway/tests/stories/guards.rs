@@ -60,8 +60,65 @@ async fn documents_that_would_grow_too_large_are_refused_quickly() {
     assert!(status == 400 && words.contains("more than 4096"), "{words}");
     let deep = format!("{{ {} name {} }}", "agents { nodes { tasks { nodes { ".repeat(8), "} } } } ".repeat(8));
     assert!(cell.ask(&deep).await["errors"][0]["message"].is_string());
-    let wide = cell.ask("{ jobs(first: 1000) { nodes { tasks(first: 1000) { nodes { name } } } } }").await;
-    assert!(wide["errors"][0]["message"].as_str().unwrap().contains("complex"), "{wide}");
+    let words = deep_words(&cell).await;
+    assert!(words.contains("deep, more than 20"), "{words}");
+}
+
+/// What a gateway says to pages that lie inside pages, far down.
+async fn deep_words(cell: &Cell) -> String {
+    let inner = "ofType { ".repeat(20) + "name" + &" }".repeat(20);
+    cell.ask(&format!("{{ __schema {{ types {{ fields {{ type {{ {inner} }} }} }} }} }}")).await["errors"][0]["message"]
+        .to_string()
+}
+
+/// All that a page for people shows: whole pages of everything, each with a short one inside.
+const DASHBOARD: &str = "query($first: Int = 100, $inside: Int = 10) {
+  cell { name asOf logTime decision { epoch from to events } log { high next epoch leader halted } }
+  usage { agentsUp capacity { cpu mem disk gpu } used { cpu mem disk gpu } offered { cpu mem } tasks { placed running total } }
+  usageOverTime(from: \"0\", until: \"60000\") { time usage { used { cpu mem } tasks { running } } }
+  agents(first: $first) { nodes { name number state since { offset time } capacity { cpu mem disk gpu text } used { cpu mem text }
+    free { cpu mem ports text } attributes { name value } taskCount offerCount connected sample { time cpuBusy cpuTotal memUsed memTotal }
+    tasks(first: $inside) { nodes { name job framework state since { time } restarts run { incarnation agent state } usage { cpu mem } } } }
+    pageInfo { hasNextPage endCursor } }
+  jobs(first: $first) { nodes { name kind state role count restarts submittedBy submitted { time } ended { time }
+    taskCounts { placed running finished failed total } spec { command restart { on limit } }
+    tasks(first: $inside) { nodes { name state since { time } restarts run { incarnation agent state endReason exitCode message } } } }
+    pageInfo { hasNextPage endCursor } }
+  tasks(first: $first) { nodes { name job framework state since { time } restarts command run { incarnation agent state } usage { cpu mem }
+    timeline(first: $inside) { lines { time event text } } } pageInfo { hasNextPage endCursor } }
+  frameworks(first: $first) { nodes { name role state offerCount taskCounts { running } used { cpu mem }
+    offers(first: $inside) { nodes { name agent resources { text } made { time } } } } pageInfo { hasNextPage endCursor } }
+  offers(first: $first) { nodes { name framework agent resources { text } made { time } } pageInfo { hasNextPage endCursor } }
+  roles(first: $first) { nodes { name weight used { cpu mem } taskCount dominant { resource held capacity }
+    timeline(first: $inside) { lines { time event text } } } pageInfo { hasNextPage endCursor } }
+  refusals(last: $first) { nodes { offset principal key reason { code message } } }
+  events(last: $first) { nodes { cursor time name job task agent framework offer body } }
+}";
+
+#[tokio::test]
+async fn a_page_for_people_is_let_through_and_pages_of_pages_are_refused_with_their_cost() {
+    let cell = Cell::led().await;
+    cell.query("jobs { nodes { name tasks { nodes { name state since { time } restarts run { agent state } } } } }")
+        .await;
+    let dashboard = cell.ask(DASHBOARD).await;
+    assert_eq!(dashboard["errors"], serde_json::Value::Null, "{dashboard}");
+    let refused = [
+        ("jobs(first: 1000) { nodes { tasks(first: 1000) { nodes { name } } } }", "2002001"),
+        ("jobs { nodes { tasks { nodes { timeline { lines { text } } } } } }", "2020201"),
+        (
+            "agents(last: 1000) { nodes { tasks(first: 1000) { nodes { timeline(first: 1000) { lines { text } } } } } }",
+            "2002002001",
+        ),
+    ];
+    for (selection, cost) in refused {
+        let answer = cell.ask(&format!("{{ {selection} }}")).await;
+        let error = &answer["errors"][0];
+        assert_eq!((&answer["data"], &error["extensions"]["code"]), (&json!(null), &json!("TOO_LARGE")), "{answer}");
+        let words = error["message"].as_str().unwrap();
+        let said = format!("may cost {cost}, more than 500000");
+        assert!(words.contains(&said) && words.contains("smaller pages"), "{words}");
+    }
+    assert!(gateway::sdl().contains("cost at most 500000, and may be 20 fields deep"), "the schema says the limits");
 }
 
 #[tokio::test]
@@ -80,6 +137,16 @@ async fn a_gateway_is_ready_when_the_cell_is_led() {
         assert!(metrics.contains(&format!("\n{line}\n")), "{line}:\n{metrics}");
     }
     assert!(cell.http("GET", "/", &[], "").await.1.contains("/graphql"));
+}
+
+#[tokio::test]
+async fn a_gateway_that_has_stopped_has_let_its_projections_go() {
+    let mut cell = Cell::led().await;
+    for job in 0..10 {
+        cell.submit(&format!("j{job}"), 1000).await;
+        // The decision is answered, and most likely not folded yet.
+        cell.restart().await;
+    }
 }
 
 #[tokio::test]

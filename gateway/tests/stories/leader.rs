@@ -1,6 +1,8 @@
-//! A leader that follows a script: it places every task on the first agent, and offers whole agents.
+//! A leader that follows a script: it places every task on the first agent, and offers what is left of
+//! each agent to one framework at a time.
 //!
-//! It is no allocator: it only decides what the stories need, and never twice in another way.
+//! It is no allocator: it only decides what the stories need, and never twice in another way. It keeps
+//! no time, so that the stories can count every event.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,10 +18,13 @@ use log_schema::{
 /// What the leader remembers.
 #[derive(Default)]
 pub struct Leader {
+    /// What is left of each agent: neither held by a task nor offered.
     agents: BTreeMap<AgentId, Resources>,
     jobs: BTreeMap<JobId, JobSpecV1>,
     tasks: BTreeMap<TaskId, (AgentId, Incarnation)>,
+    /// The offers that stand.
     offers: BTreeMap<OfferId, (AgentId, Resources)>,
+    offers_made: u64,
     frameworks: Vec<FrameworkId>,
     keys: BTreeMap<AskedV1, Offset>,
     incarnations: u64,
@@ -100,9 +105,7 @@ impl Leader {
             })]),
             Command::SubscribeFramework(c) => Ok(self.subscribe(c.framework, c.role)),
             Command::AcceptOffers(c) => self.accept(c),
-            Command::DeclineOffers(c) => {
-                c.offers.into_iter().map(|offer| self.end(offer, OfferEnd::Declined)).collect()
-            }
+            Command::DeclineOffers(c) => self.decline(c),
             Command::SetRole(c) => Ok(vec![Event::RoleSet(RoleSetV1 { role: c.role, weight: c.weight })]),
             Command::Tick(c) => Ok(vec![Event::TimeAdvanced(TimeAdvancedV1 { now: c.now })]),
             _ => Ok(Vec::new()),
@@ -130,6 +133,9 @@ impl Leader {
         resources: Resources,
         run: Option<Box<log_schema::job::RunSpecV1>>,
     ) -> Event {
+        // The script looks at no limit: where an agent holds too much, nothing is left to offer.
+        let left = self.agents.get_mut(agent).expect("placed on an admitted agent");
+        *left = left.checked_sub(&resources).unwrap_or_default();
         self.incarnations += 1;
         let incarnation = Incarnation(self.incarnations);
         self.tasks.insert(task.clone(), (agent.clone(), incarnation));
@@ -150,13 +156,30 @@ impl Leader {
         self.frameworks.push(framework.clone());
         let subscribed = FrameworkSubscribedV1 { framework: framework.clone(), role };
         let mut events = vec![Event::FrameworkSubscribed(subscribed)];
-        for (agent, resources) in &self.agents {
-            let offer = OfferId(self.offers.len() as u64 + 1);
+        events.extend(self.offer_what_is_left(&framework));
+        events
+    }
+
+    /// Offers to one framework what is left of every agent.
+    fn offer_what_is_left(&mut self, framework: &FrameworkId) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (agent, left) in self.agents.iter_mut().filter(|(_, left)| !left.is_empty()) {
+            self.offers_made += 1;
+            let (offer, agent, resources) = (OfferId(self.offers_made), agent.clone(), std::mem::take(left));
             self.offers.insert(offer, (agent.clone(), resources.clone()));
-            let (framework, agent, resources) = (framework.clone(), agent.clone(), resources.clone());
-            events.push(Event::OfferMade(OfferMadeV1 { offer, framework, agent, resources }));
+            events.push(Event::OfferMade(OfferMadeV1 { offer, framework: framework.clone(), agent, resources }));
         }
         events
+    }
+
+    /// Ends the offers, and offers the same to the first other framework.
+    fn decline(&mut self, decline: log_schema::command::DeclineOffersV1) -> Said {
+        let ends = decline.offers.into_iter().map(|offer| self.end(offer, OfferEnd::Declined));
+        let mut events = ends.collect::<Result<Vec<_>, _>>()?;
+        if let Some(other) = self.frameworks.iter().find(|other| **other != decline.framework).cloned() {
+            events.extend(self.offer_what_is_left(&other));
+        }
+        Ok(events)
     }
 
     fn accept(&mut self, accept: log_schema::command::AcceptOffersV1) -> Said {
@@ -175,9 +198,9 @@ impl Leader {
     }
 
     fn end(&mut self, offer: OfferId, reason: OfferEnd) -> Result<Event, Refusal> {
-        match self.offers.contains_key(&offer) {
-            true => Ok(Event::OfferEnded(OfferEndedV1 { offer, reason })),
-            false => Err(Refusal::OfferUnknown { offer }),
-        }
+        let (agent, resources) = self.offers.remove(&offer).ok_or(Refusal::OfferUnknown { offer })?;
+        let left = self.agents.get_mut(&agent).expect("offered of an admitted agent");
+        *left = left.checked_add(&resources).expect("it was taken from there");
+        Ok(Event::OfferEnded(OfferEndedV1 { offer, reason }))
     }
 }

@@ -1,8 +1,10 @@
 //! Rows as of moments, and pages of them.
 
+use command_log::Log;
+use log_schema::Offset;
 use serde_json::{Value, json};
 
-use super::cell::Cell;
+use super::{cell::Cell, leader};
 
 #[tokio::test]
 async fn what_was_written_can_be_read_at_once_with_min_offset() {
@@ -34,10 +36,21 @@ async fn the_past_is_read_as_of_an_offset_or_a_time() {
 #[tokio::test]
 async fn root_fields_of_one_request_are_of_one_moment() {
     let cell = Cell::led().await;
-    let payload = cell.submit("web", 3).await;
-    let min = &payload["decisionOffset"];
-    let data =
-        cell.query(&format!("a: jobs(minOffset: {min}) {{ asOf }} b: usage {{ asOf }} c: cell {{ asOf }}")).await;
+    cell.submit("first", 3).await;
+    let mut socket = cell.open_socket().await;
+    // The next command comes at `high`, and its decision right after it.
+    let decided = cell.log.watermarks().await.unwrap().high.next();
+    let query = "query($min: Offset) { a: usage { asOf jobs } ...late c: cell { asOf } }
+        fragment late on Query { b: jobs(minOffset: $min) { asOf } }";
+    let payload = json!({ "query": query, "variables": { "min": decided.to_string() } });
+    socket.send(json!({ "id": "q", "type": "subscribe", "payload": payload })).await;
+    // The query has begun once an operation that was started later has ended.
+    socket.subscribe("begun", "{ cell { name } }").await;
+    assert_eq!(socket.next().await["id"], "begun");
+    assert_eq!(socket.next().await["type"], "complete");
+    cell.submit("second", 3).await;
+    let data = socket.data().await;
+    assert_eq!(data["a"]["jobs"], 2, "{data}");
     assert_eq!(data["a"]["asOf"], data["b"]["asOf"]);
     assert_eq!(data["a"]["asOf"], data["c"]["asOf"]);
 }
@@ -90,6 +103,89 @@ async fn pages_have_bounds_and_directions() {
         let answer = cell.ask(&format!("{{ {field} }}")).await;
         assert_eq!(answer["errors"][0]["extensions"]["code"], code, "{field}");
     }
+}
+
+#[tokio::test]
+async fn everything_that_the_cell_holds_can_be_asked_for() {
+    let cell = Cell::led().await;
+    cell.admit("a1").await;
+    cell.submit("web", 2).await;
+    cell.mutate("subscribeFramework(input: {framework: \"f\", role: \"ops\"}) { key }").await;
+    let accepted = cell
+        .mutate("acceptOffers(input: {framework: \"f\", offers: [\"o1\"], launches: [{name: \"t\", resources: \"cpu=1\", command: [\"x\"]}]}) { decisionOffset }")
+        .await;
+    let min = format!("minOffset: {}", accepted["acceptOffers"]["decisionOffset"]);
+    let data = cell
+        .query(&format!(
+            "agents({min}) {{ nodes {{ name state taskCount used {{ cpu text }} free {{ ports }} tasks {{ nodes {{ name }} }} connected sample {{ time }} }} }}
+             jobs {{ nodes {{ name taskCounts {{ placed total }} spec {{ command restart {{ on limit }} }} tasks {{ nodes {{ name state run {{ agent incarnation state }} command }} }} }} }}
+             tasks(filter: {{framework: \"f\"}}) {{ nodes {{ name framework job }} }}
+             onA1: tasks(filter: {{agent: \"a1\", state: [PLACED]}}) {{ nodes {{ name }} }}
+             frameworks {{ nodes {{ name role offers {{ nodes {{ name }} }} filters {{ agent }} }} }}
+             offers(standing: false) {{ nodes {{ name standing endReason agent framework }} }}
+             roles {{ nodes {{ name weight dominant {{ resource held capacity }} }} }}
+             usage {{ agentsUp tasks {{ placed }} used {{ cpu }} }}
+             usageOverTime(from: \"2999-01-01T00:00:00Z\", until: \"2999-01-02T00:00:00Z\", points: 2) {{ usage {{ jobs }} }}
+             cell {{ name decision {{ epoch }} log {{ epoch leader halted chain }} parameters {{ policy }} }}
+             node(id: \"Job:web\") {{ id ... on Job {{ name }} }}
+             job(name: \"web\") {{ timeline {{ lines {{ event text }} next }} }}
+             samples {{ agent }}"
+        ))
+        .await;
+    assert_eq!(data["agents"]["nodes"][0]["used"], json!({ "cpu": "2000", "text": "cpu=2 mem=128Mi" }));
+    assert_eq!(data["agents"]["nodes"][0]["taskCount"], 3);
+    assert_eq!(data["jobs"]["nodes"][0]["taskCounts"], json!({ "placed": 2, "total": 2 }));
+    assert_eq!(data["jobs"]["nodes"][0]["spec"]["restart"], json!({ "on": "ANY", "limit": 1000 }));
+    assert_eq!(
+        data["jobs"]["nodes"][0]["tasks"]["nodes"][1]["run"],
+        json!({ "agent": "a1", "incarnation": "2", "state": "PLACED" })
+    );
+    assert_eq!(data["tasks"]["nodes"], json!([{ "name": "f/t", "framework": "f", "job": null }]));
+    assert_eq!(data["onA1"]["nodes"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        data["offers"]["nodes"],
+        json!([{ "name": "o1", "standing": false, "endReason": "ACCEPTED", "agent": "a1", "framework": "f" }])
+    );
+    assert_eq!(data["usage"], json!({ "agentsUp": 1, "tasks": { "placed": 3 }, "used": { "cpu": "2000" } }));
+    assert_eq!(data["usageOverTime"][0]["usage"]["jobs"], 1);
+    assert_eq!(data["cell"]["log"]["leader"], "n1");
+    assert_eq!(data["node"], json!({ "id": "Job:web", "name": "web" }));
+    assert_eq!(data["job"]["timeline"]["lines"][0], json!({ "event": "job.accepted", "text": "2 tasks" }));
+}
+
+#[tokio::test]
+async fn records_that_do_not_count_are_counted_once_and_only_if_they_are_news() {
+    let mut cell = Cell::led().await;
+    cell.admit("a1").await;
+    let payload = cell.submit("web", 1).await;
+    assert_eq!(void(&cell).await, [0, 0, 0]);
+    cell.restart().await;
+    cell.submit("after", 1).await;
+    assert_eq!(void(&cell).await, [0, 0, 0], "the decision that was folded last is judged again, and is no repetition");
+
+    let at = payload["decisionOffset"].as_str().unwrap().parse().unwrap();
+    let decision = cell.log.read(Offset(at), 1).await.unwrap().remove(0).record;
+    cell.log.append(vec![decision.clone()]).await.unwrap();
+    cell.submit("repeated", 1).await;
+    assert_eq!(void(&cell).await, [0, 0, 1], "the same decision once more is a repetition");
+    leader::claim(&*cell.log, 2).await;
+    leader::claim(&*cell.log, 2).await;
+    cell.log.append(vec![decision]).await.unwrap();
+    cell.submit("led-again", 1).await;
+    assert_eq!(
+        void(&cell).await,
+        [1, 1, 1],
+        "of two claims the second is void, and so is a decision of the reign before"
+    );
+    cell.restart().await;
+    cell.submit("after-all", 1).await;
+    assert_eq!(void(&cell).await, [0, 0, 0], "a gateway counts what is new since it began");
+}
+
+/// How many claims, decisions and repetitions the gateway counts as void.
+async fn void(cell: &Cell) -> [u64; 3] {
+    let log = cell.query("cell { log { epochsVoid decisionsVoid decisionsDuplicate } }").await["cell"]["log"].clone();
+    ["epochsVoid", "decisionsVoid", "decisionsDuplicate"].map(|count| log[count].as_str().unwrap().parse().unwrap())
 }
 
 fn names(connection: &Value) -> Vec<String> {

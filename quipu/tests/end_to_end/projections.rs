@@ -8,11 +8,11 @@ use crate::cell::{Cell, WITH_AGENT, shell_job, wait_for};
 
 const EVERYTHING: &str = "query($at: At) {
   cell(at: $at) { asOf logTime decision { epoch from to events } }
-  agents(at: $at, first: 2) { nodes { name state number since { offset time } capacity { text } used { text } attributes { name value } taskCount
+  agents(at: $at, first: 10) { nodes { name state number since { offset time } capacity { text } used { text } attributes { name value } taskCount
     timeline { lines { offset time event text } } } }
-  jobs(at: $at, first: 3) { nodes { name kind state count restarts submittedBy submitted { offset time } ended { offset time }
+  jobs(at: $at, first: 10) { nodes { name kind state count restarts submittedBy submitted { offset time } ended { offset time }
     taskCounts { total finished failed running } timeline { lines { offset time event text } }
-    tasks(first: 3) { nodes { name state restarts since { offset time } timeline { lines { offset time event text } }
+    tasks(first: 10) { nodes { name state restarts since { offset time } timeline { lines { offset time event text } }
       run { incarnation agent state endReason exitCode ranMs message placed { offset time } ended { offset time } }
       runsBefore { incarnation exitCode } } } } }
 }";
