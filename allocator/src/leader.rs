@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Leadership is in the log: a candidate appends the next epoch, reads it back, and only then
-//! decides. On any error the memory is thrown away and read again from snapshot and log: what was
+//! decides. Until a leader is missed it stands by, and folds the same log; whoever finds that
+//! another has claimed stands by again. On any error the memory is thrown away and read again from snapshot and log: what was
 //! decided but not acknowledged may or may not be there, and only the log knows.
 
 mod cut;
@@ -15,6 +16,7 @@ mod fold;
 mod liveness;
 mod reign;
 mod snapshot;
+mod standby;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -33,6 +35,9 @@ pub struct Config {
     pub snapshots: Option<PathBuf>,
     /// Where heartbeats come from.
     pub telemetry: Arc<dyn Telemetry>,
+    /// After how long without a decision that was due this allocator takes over; `None` is at once, for
+    /// a log that nobody else can open.
+    pub take_over_after: Option<Duration>,
     /// After how long a silence an agent is marked unreachable; `None` is never.
     pub agent_silent_after: Option<Duration>,
 }
@@ -100,10 +105,16 @@ impl Error {
 /// The wait before the log is read again after an error.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// Leads the cell until `stop` says so. Transient errors are answered by reading everything again.
+/// Stands by and leads until `stop` says so. Transient errors are answered by reading everything again.
+///
+/// Only an allocator that may take over stands by again when another has claimed: one that was
+/// told that nobody else can open the log ends with [`Error::Superseded`].
 pub async fn lead(log: Arc<dyn Log>, config: Config, mut stop: watch::Receiver<bool>) -> Result<(), Error> {
     loop {
         match reign::reign(Arc::clone(&log), &config, &mut stop).await {
+            Err(Error::Superseded { epoch }) if config.take_over_after.is_some() => {
+                tracing::warn!(epoch = epoch.0, "another allocator leads");
+            }
             Err(error) if error.is_transient() => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "reading the log again");
                 tokio::time::sleep(RETRY_AFTER).await;

@@ -51,29 +51,32 @@ impl Fold {
         let high = log.watermarks().await?.high;
         while self.reader.next() < high {
             let batch = self.follower.next_batch().await?;
-            self.take(batch)?;
+            self.take(batch, None)?;
         }
         Ok(())
     }
 
-    /// Takes a batch in; returns the epochs that began in it.
-    pub fn take(&mut self, batch: Vec<Stored>) -> Result<Vec<EpochV1>, Error> {
-        let mut epochs = Vec::new();
+    /// Takes a batch in, up to the first epoch that is not the caller's own: from there on another
+    /// leads, and what this one made is void.
+    pub fn take(&mut self, batch: Vec<Stored>, own: Option<&EpochV1>) -> Result<(), Error> {
         for stored in batch {
             match self.reader.judge(&stored)? {
-                Verdict::Epoch(epoch) => epochs.push(epoch),
+                Verdict::Epoch(epoch) if own.is_some_and(|own| *own != epoch) => {
+                    return Err(Error::Superseded { epoch: epoch.epoch });
+                }
                 Verdict::Decision(decision) => {
                     self.chain = decision.chain;
                     self.take_decision(&decision, &stored)?;
                 }
-                Verdict::Command
+                Verdict::Epoch(_)
+                | Verdict::Command
                 | Verdict::VoidEpoch { .. }
                 | Verdict::VoidDecision { .. }
                 | Verdict::DuplicateDecision { .. } => {}
             }
             self.undecided.push_back((stored.offset, stored.record));
         }
-        Ok(epochs)
+        Ok(())
     }
 
     /// The first offset that this leader has not answered.

@@ -46,6 +46,13 @@ impl Liveness {
     /// counted from the first look at it, so that a new leader gives everybody time.
     pub fn silent(&mut self, state: &State) -> Vec<MarkAgentUnreachableV1> {
         let Some(tolerated) = self.tolerated.as_ref().map(|(silence, _)| *silence) else { return Vec::new() };
+        let silent = self.silent_for(tolerated, state);
+        // What was said needs not be said again while it waits for its decision.
+        silent.iter().for_each(|mark| drop(self.heard.remove(&mark.agent)));
+        silent
+    }
+
+    fn silent_for(&mut self, tolerated: Duration, state: &State) -> Vec<MarkAgentUnreachableV1> {
         let now = Instant::now();
         self.listen(now);
         let mut silent = Vec::new();
@@ -56,12 +63,17 @@ impl Liveness {
             if silence > tolerated {
                 let silent_ms = u64::try_from(silence.as_millis()).unwrap_or(u64::MAX);
                 silent.push(MarkAgentUnreachableV1 { agent: agent.id.clone(), silent_ms });
-            } else {
-                heard.insert(agent.id.clone(), last);
             }
+            heard.insert(agent.id.clone(), last);
         }
         self.heard = heard;
         silent
+    }
+
+    /// Whether an agent has been silent for so much longer than is tolerated that a leader would have said so.
+    pub fn is_anyone_silent(&mut self, state: &State, longer: Duration) -> bool {
+        let Some(tolerated) = self.tolerated.as_ref().map(|(silence, _)| *silence + longer) else { return false };
+        !self.silent_for(tolerated, state).is_empty()
     }
 
     /// Takes in the samples that came since the last look.

@@ -6,16 +6,21 @@ use std::{
 };
 
 use command_log::{Log, Stored};
-use log_schema::{Class, Command, Envelope, EpochNumber, EpochV1, Key, Kind, Offset, Record, TimeMs, command::TickV1};
+use log_schema::{Class, Command, Envelope, EpochV1, Key, Kind, Record, TimeMs, command::TickV1};
 use tokio::{sync::watch, time::Instant};
 
-use super::{Config, Error, cut::decide_all, fold::Fold, liveness::Liveness, snapshot};
+use super::{
+    Config, Error,
+    cut::decide_all,
+    fold::Fold,
+    liveness::Liveness,
+    snapshot::Saver,
+    standby::{Ended, stand_by},
+};
 use crate::LOGIC_VERSION;
 
 /// Timers that wait for a tick to run from wait this long, so that one tick serves many.
 const TICK_COALESCE_MS: u64 = 20;
-/// A snapshot is taken when this many records were decided since the last one.
-const SNAPSHOT_EVERY: u64 = 200_000;
 
 /// What can happen to a leader.
 enum Input {
@@ -35,58 +40,51 @@ struct Reign<'a> {
     config: &'a Config,
     fold: Fold,
     liveness: Liveness,
-    epoch: EpochNumber,
+    saver: Saver<'a>,
+    claim: EpochV1,
     /// Whether a tick is on its way: appended, not read back.
     tick_pending: bool,
-    covered: Offset,
 }
 
-/// Folds the log, claims the next epoch and leads until told to stop.
+/// Folds the log until a leader is missed, claims the next epoch and leads until told to stop.
 pub(super) async fn reign(log: Arc<dyn Log>, config: &Config, stop: &mut watch::Receiver<bool>) -> Result<(), Error> {
     let mut fold = Fold::open(Arc::clone(&log), config).await?;
     fold.catch_up(&*log).await?;
-    let covered = fold.reader.first_undecided();
-    let liveness = Liveness::new(config);
-    let mut reign =
-        Reign { epoch: fold.reader.epoch().next(), log, config, fold, liveness, tick_pending: false, covered };
+    let (mut liveness, mut saver) = (Liveness::new(config), Saver::new(config, &fold));
+    if stand_by(&mut fold, &mut liveness, &mut saver, config, stop).await? == Ended::Stopped {
+        return saver.save(&fold);
+    }
+    let epoch = fold.reader.epoch().next();
+    let claim = EpochV1 { epoch, node: config.node.clone(), logic_version: LOGIC_VERSION };
+    let mut reign = Reign { log, config, fold, liveness, saver, claim, tick_pending: false };
     reign.claim().await?;
-    tracing::info!(epoch = reign.epoch.0, from = reign.fold.next_from().0, "leading");
+    tracing::info!(epoch = epoch.0, from = reign.fold.next_from().0, "leading");
     reign.decide().await?;
     loop {
         match reign.next_input(stop).await? {
             Input::Records(batch) => {
                 reign.tick_pending &= !batch.iter().any(|stored| stored.record.kind == Kind::Tick.number());
-                let epochs = reign.fold.take(batch)?;
-                reign.stay_first(&epochs)?;
+                reign.fold.take(batch, Some(&reign.claim))?;
                 reign.decide().await?;
             }
             Input::TickDue => reign.append_tick().await?,
             Input::LookForSilence => reign.mark_silent().await?,
-            Input::Stop => return reign.save(),
+            Input::Stop => return reign.saver.save(&reign.fold),
         }
-        reign.save_when_due()?;
+        reign.saver.save_when_due(&reign.fold)?;
     }
 }
 
 impl Reign<'_> {
     /// Appends the claim and reads until it is seen to count.
     async fn claim(&mut self) -> Result<(), Error> {
-        let claim = EpochV1 { epoch: self.epoch, node: self.config.node.clone(), logic_version: LOGIC_VERSION };
-        let appended = self.log.append(vec![claim.to_record()]).await?;
+        let appended = self.log.append(vec![self.claim.to_record()]).await?;
         let at = appended.first().copied().expect("one record was appended");
         while self.fold.reader.next() <= at {
             let batch = self.fold.follower.next_batch().await?;
-            let epochs = self.fold.take(batch)?;
-            if let Some(other) = epochs.iter().find(|epoch| **epoch != claim) {
-                return Err(Error::Superseded { epoch: other.epoch });
-            }
+            self.fold.take(batch, Some(&self.claim))?;
         }
         Ok(())
-    }
-
-    fn stay_first(&self, epochs: &[EpochV1]) -> Result<(), Error> {
-        let newer = epochs.iter().find(|epoch| epoch.epoch > self.epoch);
-        newer.map_or(Ok(()), |other| Err(Error::Superseded { epoch: other.epoch }))
     }
 
     async fn next_input(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Input, Error> {
@@ -153,7 +151,7 @@ impl Reign<'_> {
 
     /// A command of the leader's own. Its key is not remembered: what it says is idempotent.
     fn command(&self, command: &Command, what: &str) -> Record {
-        let key = Key::new(format!("{what}-{}", self.epoch)).expect("a legal key");
+        let key = Key::new(format!("{what}-{}", self.claim.epoch)).expect("a legal key");
         let principal = self.config.node.clone();
         command.to_record(&Envelope { principal, key, caused_by: None, class: Class::Exogenous })
     }
@@ -171,32 +169,11 @@ impl Reign<'_> {
         };
         Some(Instant::now() + Duration::from_millis(wait_ms))
     }
-
-    fn save_when_due(&mut self) -> Result<(), Error> {
-        let decided = self.fold.reader.first_undecided();
-        if self.fold.made.is_empty() && decided.0 - self.covered.0 >= SNAPSHOT_EVERY {
-            self.save()?;
-        }
-        Ok(())
-    }
-
-    /// Saves a snapshot, if the state is exactly that of the last decision in the log.
-    fn save(&mut self) -> Result<(), Error> {
-        let (Some(directory), Some(last_to)) = (&self.config.snapshots, self.fold.reader.last_to()) else {
-            return Ok(());
-        };
-        if !self.fold.made.is_empty() || last_to.next() == self.covered {
-            return Ok(());
-        }
-        snapshot::save(directory, self.fold.reader.epoch(), last_to, self.fold.chain, &self.fold.state)?;
-        self.covered = last_to.next();
-        Ok(())
-    }
 }
 
 /// The leader's clock: it decides when a tick is appended, and the tick says what time it is.
 #[expect(clippy::disallowed_methods, reason = "the shell reads the clock and writes it into the log")]
-fn wall_clock() -> TimeMs {
+pub(super) fn wall_clock() -> TimeMs {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     TimeMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -15,7 +15,7 @@ use log_schema::{Chain, EpochNumber, Offset, codec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Error;
+use super::{Config, Error, fold::Fold};
 use crate::state::State;
 
 /// The version of the file. A file of another version is passed over.
@@ -34,6 +34,42 @@ struct Contents {
     state: State,
 }
 
+/// A snapshot is taken when this many records were decided since the last one.
+const SAVE_EVERY: u64 = 200_000;
+
+/// Takes snapshots now and then.
+pub(super) struct Saver<'a> {
+    config: &'a Config,
+    /// One past the last offset that the newest snapshot covers.
+    covered: Offset,
+}
+
+impl<'a> Saver<'a> {
+    /// Whatever was folded so far needs no other snapshot.
+    pub fn new(config: &'a Config, fold: &Fold) -> Self {
+        Self { config, covered: fold.reader.first_undecided() }
+    }
+
+    /// Saves a snapshot if it is time for one.
+    pub fn save_when_due(&mut self, fold: &Fold) -> Result<(), Error> {
+        let decided = fold.reader.first_undecided();
+        if decided.0 - self.covered.0 >= SAVE_EVERY { self.save(fold) } else { Ok(()) }
+    }
+
+    /// Saves a snapshot, if the state is exactly that of the last decision in the log.
+    pub fn save(&mut self, fold: &Fold) -> Result<(), Error> {
+        let (Some(directory), Some(last_to)) = (&self.config.snapshots, fold.reader.last_to()) else {
+            return Ok(());
+        };
+        if !fold.made.is_empty() || last_to.next() == self.covered {
+            return Ok(());
+        }
+        save(directory, fold.reader.epoch(), last_to, fold.chain, &fold.state)?;
+        self.covered = last_to.next();
+        Ok(())
+    }
+}
+
 /// A snapshot that was read.
 pub(super) struct Found {
     pub epoch: EpochNumber,
@@ -43,13 +79,7 @@ pub(super) struct Found {
 }
 
 /// Saves the state as of `last_to`, and drops all but the newest files.
-pub(super) fn save(
-    directory: &Path,
-    epoch: EpochNumber,
-    last_to: Offset,
-    chain: Chain,
-    state: &State,
-) -> Result<(), Error> {
+fn save(directory: &Path, epoch: EpochNumber, last_to: Offset, chain: Chain, state: &State) -> Result<(), Error> {
     let mut bytes = codec::encode(&ContentsRef { version: VERSION, epoch, last_to, chain, state });
     let digest = Sha256::digest(&bytes);
     bytes.extend_from_slice(&digest);

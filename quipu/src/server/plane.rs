@@ -42,6 +42,7 @@ impl Plane {
             node: Principal::new(format!("allocator-{}", std::process::id()))?,
             snapshots: Some(layout.snapshots()),
             telemetry,
+            take_over_after: None,
             agent_silent_after: silence,
         };
         let (leader, leader_ended) = start_leader(log, config, stopped)?;

@@ -3,114 +3,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "the test looks at the snapshots in their files")]
 
+mod cell;
+mod standby;
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use allocator::leader::{Config, Error, lead};
-use command_log::{
-    Follower, Log, Stored,
-    memory::MemoryLog,
-    reader::{Reader, Verdict},
-    telemetry::InProcess,
-};
-use log_schema::{
-    AgentId, Class, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, Key, Principal,
-    command::{ReportAgentV1, SubmitJobV1},
-    job::{JobKind, JobSpecV1, RestartOn, RestartV1, RunSpecV1},
-};
-use tokio::{sync::watch, task::JoinHandle};
-
-/// Long enough for any machine; nothing waits this long unless it is broken.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-struct Cell {
-    log: Arc<MemoryLog>,
-    config: Config,
-    asked: u64,
-}
-
-impl Cell {
-    fn new() -> Self {
-        let config = Config {
-            node: Principal::new("test").expect("legal"),
-            snapshots: None,
-            telemetry: Arc::new(InProcess::default()),
-            agent_silent_after: None,
-        };
-        Self { log: Arc::new(MemoryLog::default()), config, asked: 0 }
-    }
-
-    fn lead(&self) -> (JoinHandle<Result<(), Error>>, watch::Sender<bool>) {
-        let (stop, stopped) = watch::channel(false);
-        let log: Arc<dyn Log> = self.log.clone();
-        (tokio::spawn(lead(log, self.config.clone(), stopped)), stop)
-    }
-
-    async fn ask(&mut self, command: Command) {
-        self.asked += 1;
-        let envelope = Envelope {
-            principal: Principal::new("alice").expect("legal"),
-            key: Key::new(format!("k{}", self.asked)).expect("legal"),
-            caused_by: None,
-            class: Class::Exogenous,
-        };
-        self.log.append(vec![command.to_record(&envelope)]).await.expect("a memory log takes it");
-    }
-
-    /// Reads the log by the reader rule until enough of it is seen.
-    async fn decisions_until(&self, mut enough: impl FnMut(&[DecisionV1]) -> bool) -> Vec<DecisionV1> {
-        let mut reader = Reader::new();
-        let log: Arc<dyn Log> = self.log.clone();
-        let mut follower = Follower::new(log, reader.next());
-        let mut decisions = Vec::new();
-        while !enough(&decisions) {
-            let next = tokio::time::timeout(PATIENCE, follower.next_batch()).await;
-            for stored in next.expect("the leader answers in time").expect("the log is read") {
-                if let Verdict::Decision(decision) = reader.judge(&stored).expect("a log that any reader follows") {
-                    decisions.push(decision);
-                }
-            }
-        }
-        decisions
-    }
-
-    async fn records(&self) -> Vec<Stored> {
-        self.log.read(log_schema::Offset(0), usize::MAX).await.expect("the log is read")
-    }
-}
-
-fn agent(name: &str) -> Command {
-    Command::ReportAgent(ReportAgentV1 {
-        agent: AgentId::new(name).expect("legal"),
-        capacity: "cpu=4 mem=8Gi".parse().expect("legal"),
-        attributes: std::collections::BTreeMap::new(),
-    })
-}
-
-fn job(name: &str, count: u32) -> Command {
-    let run = RunSpecV1 { argv: vec!["true".into()], env: [].into(), directory: None, kill_grace_ms: 1000 };
-    let restart = RestartV1 { on: RestartOn::Never, limit: 0, backoff_ms: 0, backoff_max_ms: 0 };
-    Command::SubmitJob(SubmitJobV1 {
-        job: JobSpecV1 {
-            id: name.parse().expect("legal"),
-            kind: JobKind::Batch,
-            role: "*".parse().expect("legal"),
-            count,
-            resources: "cpu=0.001 mem=1".parse().expect("legal"),
-            ports: 0,
-            run,
-            constraints: vec![],
-            restart,
-        },
-    })
-}
-
-fn placed(decisions: &[DecisionV1]) -> usize {
-    decisions.iter().flat_map(DecisionV1::events).filter(|event| matches!(event, Event::TaskPlaced(_))).count()
-}
-
-fn answered(decisions: &[DecisionV1]) -> usize {
-    decisions.iter().flat_map(|decision| &decision.answers).filter(|answer| answer.asked.is_some()).count()
-}
+use allocator::leader::Error;
+use cell::{Cell, PATIENCE, agent, answered, job, placed};
+use command_log::{Log, memory::MemoryLog};
+use log_schema::{DecisionV1, EpochNumber, EpochV1, Event, Principal};
 
 #[tokio::test]
 async fn a_backlog_is_worked_off_by_ticks_alone() {
