@@ -31,6 +31,10 @@ const FOLDS: u32 = 5;
 const SMOKE_ANSWER: &str = "94dc28a761f9e6327804e35cb38e9f3fc14d3240ed5ed77281032ccb6f9f790b";
 
 #[expect(clippy::disallowed_methods, reason = "a bench reads its command line; the core does not")]
+/// As in the binary.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     if std::env::args().any(|word| word == "--smoke") {
         assert_eq!(run("fold_smoke", 3), SMOKE_ANSWER, "the smoke run folds otherwise than it did");
@@ -74,33 +78,34 @@ fn make_log(rounds: usize) -> (Vec<Record>, State) {
     let mut decider = Decider::new();
     let mut setup = vec![workload.forget_after(TICK_MS)];
     setup.extend((0..MACHINES).map(|number| workload.machine(number).0));
-    let (mut log, ..) = decider.decide(&setup);
+    let mut log = Vec::new();
+    decider.decide(&setup, |record, _| log.push(record));
     for round in 0..rounds {
         let mut submits = vec![workload.tick(TICK_MS * (round as u64 + 1))];
         submits
             .extend((0..JOBS_PER_ROUND).map(|number| workload.job(round * JOBS_PER_ROUND + number, TASKS_PER_JOB).0));
-        let (placing, decisions, _) = decider.decide(&submits);
-        log.extend(placing);
-        let placed = placements(&decisions);
+        let mut placed = Vec::new();
+        decider.decide(&submits, |record, decision| {
+            log.push(record);
+            placed.extend(placements(decision));
+        });
         assert_eq!(placed.len(), JOBS_PER_ROUND * TASKS_PER_JOB as usize, "everything was placed");
         for state in [TaskState::Starting, TaskState::Running, TaskState::Finished] {
             let said = placed
                 .iter()
                 .map(|(task, incarnation, agent)| workload.status(task.clone(), *incarnation, agent.clone(), state));
             let said: Vec<_> = said.collect();
-            log.extend(decider.decide(&said).0);
+            decider.decide(&said, |record, _| log.push(record));
         }
     }
     (log, decider.state)
 }
 
-fn placements(decisions: &[DecisionV1]) -> Vec<(TaskId, Incarnation, AgentId)> {
-    let events = decisions.iter().flat_map(DecisionV1::events);
-    let placed = events.filter_map(|event| match event {
+fn placements(decision: &DecisionV1) -> impl Iterator<Item = (TaskId, Incarnation, AgentId)> {
+    decision.events().filter_map(|event| match event {
         Event::TaskPlaced(e) => Some((e.task.clone(), e.incarnation, e.agent.clone())),
         _ => None,
-    });
-    placed.collect()
+    })
 }
 
 fn report(name: &str, n: usize, took: Duration, answer: &str) -> String {

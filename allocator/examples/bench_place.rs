@@ -55,6 +55,10 @@ struct Running {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bench reads its command line; the core does not")]
+/// As in the binary.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words.iter().any(|word| word == "--smoke") {
@@ -77,11 +81,9 @@ fn run(size: &Size) -> String {
     let mut placed = 0;
     for round in 0..size.placements / ROUND {
         let records = make_round(round, &mut workload, &mut running);
-        let (_, decisions, time) = decider.decide(&records);
-        took += time;
-        let arrived = placements(&decisions);
-        placed += arrived.len();
-        running.extend(arrived);
+        let before = running.len();
+        took += decider.decide(&records, |_, decision| running.extend(placements(decision)));
+        placed += running.len() - before;
     }
     assert_eq!(placed, size.placements, "everything was placed");
     invariant::check_all(&decider.state).expect("every invariant holds");
@@ -104,8 +106,8 @@ fn fill(size: &Size, workload: &mut Workload, decider: &mut Decider) -> Vec<Runn
         records.push(record);
         left = less;
     }
-    let (_, decisions, _) = decider.decide(&records);
-    let running = placements(&decisions);
+    let mut running = Vec::new();
+    decider.decide(&records, |_, decision| running.extend(placements(decision)));
     assert_eq!(running.len(), (records.len() - 1 - size.machines) * TASKS_PER_FILLING_JOB as usize, "it was filled");
     running
 }
@@ -121,15 +123,13 @@ fn make_round(round: usize, workload: &mut Workload, running: &mut Vec<Running>)
     records
 }
 
-fn placements(decisions: &[DecisionV1]) -> Vec<Running> {
-    let events = decisions.iter().flat_map(DecisionV1::events);
-    let placed = events.filter_map(|event| match event {
+fn placements(decision: &DecisionV1) -> impl Iterator<Item = Running> {
+    decision.events().filter_map(|event| match event {
         Event::TaskPlaced(e) => {
             Some(Running { task: e.task.clone(), incarnation: e.incarnation, agent: e.agent.clone() })
         }
         _ => None,
-    });
-    placed.collect()
+    })
 }
 
 fn report(size: &Size, took: Duration, answer: &str) -> String {

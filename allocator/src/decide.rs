@@ -28,6 +28,10 @@ use log_schema::{Command, Event, Refusal};
 use crate::state::State;
 use size::event_bytes_max;
 
+/// Nearly every command makes as many events, or fewer; a vector that grows by itself makes room for
+/// four at once.
+const EVENTS_EXPECTED: usize = 2;
+
 /// The state, and the events emitted and applied so far.
 #[derive(Debug)]
 pub struct Emit<'a> {
@@ -44,7 +48,7 @@ pub struct Emit<'a> {
 impl<'a> Emit<'a> {
     /// Nothing emitted yet.
     pub fn new(state: &'a mut State) -> Self {
-        Self { state, events: Vec::new(), bytes_max: 0, deferrals: 0 }
+        Self { state, events: Vec::with_capacity(EVENTS_EXPECTED), bytes_max: 0, deferrals: 0 }
     }
 
     /// Applies an event and keeps it.

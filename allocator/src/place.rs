@@ -34,9 +34,8 @@ pub fn best_agent(state: &mut State, shape: ShapeNo) -> Option<AgentNo> {
 /// The agent that a task of this shape would fit on if the offers of that agent were rescinded.
 pub fn best_agent_under_offers(state: &State, shape: ShapeNo) -> Option<AgentNo> {
     let ask = &state.queue.get(shape).ask;
-    let offers = state.frameworks.offers.values();
-    let under_offer: std::collections::BTreeSet<_> = offers.map(|offer| offer.agent).collect();
-    let agents = under_offer.into_iter().map(|number| state.agents.get(number));
+    // An agent with several offers comes as often; the best stays the best.
+    let agents = state.frameworks.offers.values().map(|offer| state.agents.get(offer.agent));
     best_of(agents.filter(|agent| fit::would_fit_without_offers(ask, agent)), state.parameters.policy)
 }
 

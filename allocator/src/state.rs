@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod frameworks;
+pub mod hosted;
 pub mod jobs;
 pub mod keys;
 pub mod names;

@@ -5,7 +5,7 @@
 
 use std::{borrow::Borrow, fmt, str::FromStr};
 
-use compact_str::{CompactString, format_compact};
+use compact_str::{CompactString, ToCompactString, format_compact};
 use serde::{Deserialize, Serialize};
 
 /// The longest id, in bytes; a [`TaskId`] joins two.
@@ -13,7 +13,8 @@ pub const ID_BYTES_MAX: usize = 128;
 /// The longest task id, in bytes: whatever [`TaskId::of_job`] and [`TaskId::of_framework`] can make.
 pub const TASK_ID_BYTES_MAX: usize = ID_BYTES_MAX + 1 + ID_BYTES_MAX;
 
-/// Text is not a legal id.
+/// Text is not a legal id. A refusal records the sentence, so it shows text in an escaped form that
+/// is the same in every year; `{:?}` may differ with the version of Rust.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are what the message names")]
 pub enum Error {
@@ -24,29 +25,51 @@ pub enum Error {
     #[error("{what} is {bytes} bytes long, more than {max}")]
     TooLong { what: &'static str, bytes: usize, max: usize },
     /// A character that this id may not hold.
-    #[error("{what} {text:?} holds {character:?}, which is none of {allowed}")]
+    #[error("{what} \"{}\" holds '{}', which is none of {allowed}", text.escape_default(), character.escape_default())]
     Character { what: &'static str, text: CompactString, character: char, allowed: &'static str },
     /// A task id that is neither `job.index` nor `framework/name`.
-    #[error("task id {text:?} is neither JOB.INDEX nor FRAMEWORK/NAME")]
+    #[error("task id \"{}\" is neither JOB.INDEX nor FRAMEWORK/NAME", text.escape_default())]
     TaskShape { text: CompactString },
 }
 
-fn check(what: &'static str, text: &str, extra: &str, allowed: &'static str) -> Result<(), Error> {
-    check_within(ID_BYTES_MAX, what, text, extra, allowed)
+/// Which bytes an id may hold.
+type Legal = [bool; 256];
+
+/// Letters and digits of ASCII, and `extra`.
+const fn letters_digits_and(extra: &str) -> Legal {
+    let mut legal = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        let letter_or_digit = (byte as u8).is_ascii_alphanumeric();
+        legal[byte] = letter_or_digit;
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < extra.len() {
+        legal[extra.as_bytes()[at] as usize] = true;
+        at += 1;
+    }
+    legal
 }
 
-fn check_within(max: usize, what: &'static str, text: &str, extra: &str, allowed: &'static str) -> Result<(), Error> {
+fn check(what: &'static str, text: &str, legal: &Legal, allowed: &'static str) -> Result<(), Error> {
+    check_within(ID_BYTES_MAX, what, text, legal, allowed)
+}
+
+fn check_within(max: usize, what: &'static str, text: &str, legal: &Legal, allowed: &'static str) -> Result<(), Error> {
     if text.is_empty() {
         return Err(Error::Empty { what });
     }
     if text.len() > max {
         return Err(Error::TooLong { what, bytes: text.len(), max });
     }
-    let illegal = |c: &char| !(c.is_ascii_alphanumeric() || extra.contains(*c));
-    match text.chars().find(illegal) {
-        Some(character) => Err(Error::Character { what, text: text.into(), character, allowed }),
-        None => Ok(()),
+    if text.bytes().all(|byte| legal[usize::from(byte)]) {
+        return Ok(());
     }
+    let is_legal = |c: &char| u8::try_from(*c).is_ok_and(|byte| legal[usize::from(byte)]);
+    let character = text.chars().find(|c| !is_legal(c)).expect("a byte that is not legal is of such a character");
+    Err(Error::Character { what, text: text.into(), character, allowed })
 }
 
 macro_rules! id {
@@ -57,14 +80,17 @@ macro_rules! id {
         pub struct $name(CompactString);
 
         impl $name {
+            const LEGAL: Legal = letters_digits_and($extra);
+
             #[doc = concat!("Checks text from outside and makes it a ", $what, ".")]
             pub fn new(text: impl AsRef<str>) -> Result<Self, Error> {
                 let text = text.as_ref();
-                check($what, text, $extra, concat!("a-z A-Z 0-9 ", $extra))?;
+                check($what, text, &Self::LEGAL, concat!("a-z A-Z 0-9 ", $extra))?;
                 Ok(Self(text.into()))
             }
 
             /// The text of the id.
+            #[inline]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -77,6 +103,7 @@ macro_rules! id {
         }
 
         impl Borrow<str> for $name {
+            #[inline]
             fn borrow(&self) -> &str {
                 &self.0
             }
@@ -92,7 +119,7 @@ macro_rules! id {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 let text = CompactString::deserialize(from)?;
-                check($what, &text, $extra, concat!("a-z A-Z 0-9 ", $extra))
+                check($what, &text, &Self::LEGAL, concat!("a-z A-Z 0-9 ", $extra))
                     .map_err(serde::de::Error::custom)?;
                 Ok(Self(text))
             }
@@ -125,6 +152,9 @@ id! {
     Key, "idempotency key", "_-.:@/"
 }
 
+const LEGAL_TASK_NAME: Legal = letters_digits_and("_-");
+const LEGAL_TASK_ID: Legal = letters_digits_and("_-./");
+
 /// One task: `job.index` for a job's task, `framework/name` for a framework's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -152,12 +182,15 @@ pub enum TaskOwner<'a> {
 impl TaskId {
     /// The id of a job's task.
     pub fn of_job(job: &JobId, index: u32) -> Self {
-        Self(format_compact!("{job}.{index}"))
+        let mut text = job.0.clone();
+        text.push('.');
+        text.push_str(&index.to_compact_string());
+        Self(text)
     }
 
     /// The id of a framework's task; `name` follows the rules of a [`JobId`].
     pub fn of_framework(framework: &FrameworkId, name: &str) -> Result<Self, Error> {
-        check("task name", name, "_-", "a-z A-Z 0-9 _-")?;
+        check("task name", name, &LEGAL_TASK_NAME, "a-z A-Z 0-9 _-")?;
         Ok(Self(format_compact!("{framework}/{name}")))
     }
 
@@ -180,7 +213,7 @@ impl TaskId {
 }
 
 fn check_task(text: &str) -> Result<(), Error> {
-    check_within(TASK_ID_BYTES_MAX, "task id", text, "_-./", "a-z A-Z 0-9 _-./")?;
+    check_within(TASK_ID_BYTES_MAX, "task id", text, &LEGAL_TASK_ID, "a-z A-Z 0-9 _-./")?;
     match split(text) {
         Some(_) => Ok(()),
         None => Err(Error::TaskShape { text: text.into() }),

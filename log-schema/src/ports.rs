@@ -50,16 +50,19 @@ impl PortRanges {
     }
 
     /// The ranges, in order.
+    #[inline]
     pub fn ranges(&self) -> &[(u16, u16)] {
         &self.0
     }
 
     /// Whether there is no port.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// How many ports there are.
+    #[inline]
     pub fn count(&self) -> u32 {
         self.0.iter().map(|(first, last)| u32::from(*last) - u32::from(*first) + 1).sum()
     }

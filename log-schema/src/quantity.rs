@@ -25,16 +25,19 @@ macro_rules! quantity {
 
         impl $name {
             /// The sum, or `None` past the end of the type.
+            #[inline]
             pub fn checked_add(self, other: Self) -> Option<Self> {
                 self.0.checked_add(other.0).map(Self)
             }
 
             /// The difference, or `None` below zero.
+            #[inline]
             pub fn checked_sub(self, other: Self) -> Option<Self> {
                 self.0.checked_sub(other.0).map(Self)
             }
 
             /// Whether nothing is meant.
+            #[inline]
             pub fn is_zero(&self) -> bool {
                 self.0 == 0
             }

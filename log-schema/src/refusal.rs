@@ -90,10 +90,10 @@ refusals! {
     TaskUnknown { task: TaskId } = 60, "there is no task {task}";
     /// The task has ended.
     TaskEnded { task: TaskId, state: TaskState } = 61, "task {task} has ended: {state}";
-    /// The status comes from an agent that does not run the task.
-    WrongAgent { task: TaskId, placed_on: AgentId, reported_by: AgentId } = 62, "task {task} is on agent {placed_on}, not on {reported_by}";
     /// The status is about a start that is over or has not been.
-    IncarnationSuperseded { task: TaskId, current: Incarnation, reported: Incarnation } = 63, "task {task} is at incarnation {current}, the status is about {reported}";
+    IncarnationSuperseded { task: TaskId, current: Incarnation, reported: Incarnation } = 62, "task {task} is at incarnation {current}, the status is about {reported}";
+    /// The status comes from an agent that does not run the task.
+    WrongAgent { task: TaskId, placed_on: AgentId, reported_by: AgentId } = 63, "task {task} is on agent {placed_on}, not on {reported_by}";
     /// The step is not legal.
     IllegalTransition { task: TaskId, from: TaskState, to: TaskState } = 64, "task {task} is {from} and cannot become {to}";
     /// A terminal status without its end, or an end without a terminal status.

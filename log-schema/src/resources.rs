@@ -44,6 +44,7 @@ pub struct Resources {
 
 impl Resources {
     /// Only CPU and memory.
+    #[inline]
     pub fn of(cpu: MilliCpu, mem: MiB) -> Self {
         Self { cpu, mem, ..Self::default() }
     }
@@ -54,6 +55,7 @@ impl Resources {
     }
 
     /// Whether this much can be taken out of `room`.
+    #[inline]
     pub fn fits_in(&self, room: &Self) -> bool {
         self.cpu <= room.cpu
             && self.mem <= room.mem
@@ -90,6 +92,7 @@ impl Resources {
     }
 
     /// Adds `other` in place. `None`, and nothing has changed, where there is no sum.
+    #[inline]
     pub fn try_add(&mut self, other: &Self) -> Option<()> {
         if !other.is_plain() {
             *self = self.checked_add(other)?;
@@ -107,6 +110,7 @@ impl Resources {
     }
 
     /// Takes `other` away in place. `None`, and nothing has changed, where it is not all here.
+    #[inline]
     pub fn try_sub(&mut self, other: &Self) -> Option<()> {
         if !other.is_plain() {
             *self = self.checked_sub(other)?;
@@ -124,6 +128,7 @@ impl Resources {
     }
 
     /// Whether there are only amounts with a unit.
+    #[inline]
     fn is_plain(&self) -> bool {
         self.ports.is_empty() && self.custom.is_empty()
     }

@@ -44,6 +44,7 @@ pub enum TaskState {
 
 impl TaskState {
     /// Whether nothing follows this state.
+    #[inline]
     pub fn is_terminal(self) -> bool {
         match self {
             Self::Placed | Self::Starting | Self::Running => false,
@@ -52,6 +53,7 @@ impl TaskState {
     }
 
     /// Whether an incarnation in this state may step to `next`.
+    #[inline]
     pub fn may_become(self, next: Self) -> bool {
         !self.is_terminal() && self < next
     }

@@ -20,22 +20,26 @@ impl Decider {
         Self { state: State::default(), chain: Chain::default(), next: Offset(0) }
     }
 
-    /// Answers records and encodes the decisions; gives those, what they hold, and the time for both.
+    /// Answers records and encodes the decisions; hands on each with its record, and gives the time
+    /// for both. As in the leader, an answer is dropped once its record is made.
     #[expect(clippy::disallowed_methods, reason = "a bench reads the clock; the core does not")]
-    pub(crate) fn decide(&mut self, records: &[Record]) -> (Vec<Record>, Vec<DecisionV1>, Duration) {
-        let (mut encoded, mut decisions) = (Vec::new(), Vec::new());
-        let start = Instant::now();
+    pub(crate) fn decide(&mut self, records: &[Record], mut made: impl FnMut(Record, &DecisionV1)) -> Duration {
+        let mut took = Duration::ZERO;
+        let mut chain = self.chain;
+        let end = Offset(self.next.0 + records.len() as u64);
         for records in records.chunks(RECORDS_PER_DECISION) {
+            let start = Instant::now();
             let from = self.next;
             let answers: Vec<AnswerV1> = records.iter().filter_map(|record| self.answer(record)).collect();
             let (epoch, to) = (EpochNumber(1), Offset(self.next.0 - 1));
             let decision = DecisionV1 { epoch, from, to, chain: self.chain, answers };
-            encoded.push(decision.to_record());
-            decisions.push(decision);
+            let record = decision.to_record();
+            took += start.elapsed();
+            chain = chain.link(end, &record);
+            made(record, &decision);
         }
-        let took = start.elapsed();
-        self.chain = encoded.iter().fold(self.chain, |chain, record| chain.link(self.next, record));
-        (encoded, decisions, took)
+        self.chain = chain;
+        took
     }
 
     fn answer(&mut self, record: &Record) -> Option<AnswerV1> {

@@ -44,7 +44,7 @@ fn leave(emit: &mut Emit<'_>, number: AgentNo) {
     let agent = emit.state.agents.get(number);
     if let Some(offer) = agent.offers.first().copied() {
         emit.emit(Event::OfferEnded(OfferEndedV1 { offer, reason: OfferEnd::AgentAway }));
-    } else if let Some(task_ref) = agent.tasks.first().cloned() {
+    } else if let Some(task_ref) = agent.tasks.first() {
         lose(emit, &task_ref);
     } else {
         let agent = agent.id.clone();

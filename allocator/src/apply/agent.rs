@@ -10,6 +10,7 @@ use log_schema::{
 use crate::state::{
     State,
     agents::{Agent, AgentNo, Standing},
+    hosted::Hosted,
     timers::Due,
 };
 
@@ -25,7 +26,7 @@ impl State {
             attributes,
             allocated: Resources::default(),
             offered: Resources::default(),
-            tasks: BTreeSet::new(),
+            tasks: Hosted::default(),
             offers: BTreeSet::new(),
             filtered_by: 0,
         });

@@ -27,7 +27,7 @@ impl State {
         self.starts = incarnation.0;
         let host = self.agents.get_mut(agent);
         host.allocated.try_add(resources).expect("what is free is not allocated");
-        host.tasks.insert(task_ref.clone());
+        host.tasks.insert(&task_ref);
         self.take_room(agent, resources);
         let place = |task: &mut Task| {
             task.phase = Phase::Active(TaskState::Placed);
@@ -53,8 +53,7 @@ impl State {
         let job = self.jobs.get_mut(number);
         if !job.again.remove(&index) {
             assert_eq!(index, job.fresh(), "fresh tasks are placed in order");
-            job.tasks.push(Task { doomed: false, ..Task::withdrawn() });
-            job.skip_withdrawn();
+            job.start_fresh();
         }
         place(job.task_mut(index));
         job.active += 1;

@@ -33,9 +33,10 @@ pub(super) fn check_amounts(resources: &Resources) -> Result<(), Refusal> {
 
 /// Checks what a task runs.
 pub(super) fn check_run(run: &RunSpecV1) -> Result<(), Refusal> {
+    // Escaped rather than `{:?}`, whose form may differ with the version of Rust: it is recorded.
     let illegal = |text: &str, what: &str| {
-        let shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
-        Err(Refusal::CommandIllegal { detail: format!("{shown:?} {what}") })
+        let shown: String = text.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_default).collect();
+        Err(Refusal::CommandIllegal { detail: format!("\"{shown}\" {what}") })
     };
     if run.argv.first().is_none_or(String::is_empty) {
         return Err(Refusal::CommandEmpty {});

@@ -41,20 +41,17 @@ fn find(state: &State, command: &UpdateTaskStatusV1) -> Result<(TaskRef, TaskSta
     let unknown = || Refusal::TaskUnknown { task: id.clone() };
     let task_ref = state.find_task_ref(id).ok_or_else(unknown)?;
     let task = state.find_task(&task_ref).ok_or_else(unknown)?;
-    if task.incarnation != command.incarnation {
+    let stands = match task.phase {
+        Phase::Active(state) | Phase::Ended(state) => Some(state),
+        // It ended and waits for its next start: its end was reported before, and nothing else is news.
+        Phase::BackingOff(_) | Phase::Waiting => command.state.is_terminal().then_some(command.state),
+    };
+    let stands = stands.filter(|_| task.incarnation == command.incarnation).ok_or_else(|| {
         let (current, reported) = (task.incarnation, command.incarnation);
-        return Err(Refusal::IncarnationSuperseded { task: id.clone(), current, reported });
-    }
+        Refusal::IncarnationSuperseded { task: id.clone(), current, reported }
+    })?;
     check_agent(state, task, command)?;
-    match task.phase {
-        Phase::Active(state) | Phase::Ended(state) => Ok((task_ref, state)),
-        // It ended and waits for its next start: its end was reported before.
-        Phase::BackingOff(_) | Phase::Waiting if command.state.is_terminal() => Ok((task_ref, command.state)),
-        Phase::BackingOff(_) | Phase::Waiting => {
-            let (current, reported) = (task.incarnation, command.incarnation);
-            Err(Refusal::IncarnationSuperseded { task: id.clone(), current, reported })
-        }
-    }
+    Ok((task_ref, stands))
 }
 
 fn check_agent(state: &State, task: &Task, command: &UpdateTaskStatusV1) -> Result<(), Refusal> {

@@ -48,7 +48,9 @@ impl Liveness {
         let Some(tolerated) = self.tolerated.as_ref().map(|(silence, _)| *silence) else { return Vec::new() };
         let silent = self.silent_for(tolerated, state);
         // What was said needs not be said again while it waits for its decision.
-        silent.iter().for_each(|mark| drop(self.heard.remove(&mark.agent)));
+        for mark in &silent {
+            self.heard.remove(&mark.agent);
+        }
         silent
     }
 

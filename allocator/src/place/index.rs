@@ -20,16 +20,59 @@ use compact_str::CompactString;
 use log_schema::{command::Policy, job::ConstraintV1};
 
 use super::fit::{fits, meets};
-use crate::state::{
-    agents::{Agent, AgentNo, Agents},
-    queue::Ask,
+use crate::{
+    share::AMOUNT_MAX,
+    state::{
+        agents::{Agent, AgentNo, Agents},
+        queue::Ask,
+    },
 };
 
 /// The most classes that are kept; the one asked longest ago goes first.
 const VIEWS_MAX: usize = 256;
 
-/// Free CPU, free memory, number.
-type Position = (u64, u64, AgentNo);
+/// Free CPU, free memory and number in one number, in this order from the highest bit on: half as
+/// large as the three, and compared at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Position(u128);
+
+/// Bits of an amount in a [`Position`].
+const AMOUNT_BITS: u32 = 48;
+const _: () = assert!(AMOUNT_MAX < 1 << AMOUNT_BITS, "what an agent has fits in a position");
+
+impl Position {
+    /// Before the first agent with so much free.
+    fn first(cpu: u64, mem: u64) -> Self {
+        Self::new(cpu, mem, 0)
+    }
+
+    fn new(cpu: u64, mem: u64, number: AgentNo) -> Self {
+        Self((u128::from(cpu) << AMOUNT_BITS | u128::from(mem)) << AgentNo::BITS | u128::from(number))
+    }
+
+    fn of(agent: &Agent) -> Self {
+        Self::new(agent.free.cpu.0, agent.free.mem.0, agent.number)
+    }
+
+    /// The next one that an agent may have.
+    fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are meant")]
+    fn number(self) -> AgentNo {
+        self.0 as AgentNo
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the bits of one amount are meant")]
+    fn mem(self) -> u64 {
+        (self.0 >> AgentNo::BITS) as u64 & ((1 << AMOUNT_BITS) - 1)
+    }
+
+    fn cpu(self) -> u64 {
+        (self.0 >> (AgentNo::BITS + AMOUNT_BITS)) as u64
+    }
+}
 
 /// What makes agents useless for a task whatever is free on them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,7 +144,7 @@ impl Index {
     /// Takes note of what is free on an agent and whether it is up.
     pub fn refresh(&mut self, agent: &Agent) {
         let entry = &mut self.entries[agent.number as usize];
-        let position = agent.is_up().then_some((agent.free.cpu.0, agent.free.mem.0, agent.number));
+        let position = agent.is_up().then(|| Position::of(agent));
         if entry.position == position {
             return;
         }
@@ -168,13 +211,13 @@ impl View {
     /// The least CPU, then the least memory, then the lowest number.
     fn tightest(&self, ask: &Ask, agents: &Agents) -> Option<AgentNo> {
         let mem = ask.resources.mem.0;
-        let mut from = (ask.resources.cpu.0, mem, 0);
+        let mut from = Position::first(ask.resources.cpu.0, mem);
         loop {
             let found = *self.by_free.range(from..).next()?;
             from = match found {
-                (cpu, free, _) if free < mem => (cpu, mem, 0),
-                (_, _, number) if fits(ask, agents.get(number)) => return Some(number),
-                (cpu, free, number) => (cpu, free, number + 1),
+                _ if found.mem() < mem => Position::first(found.cpu(), mem),
+                _ if fits(ask, agents.get(found.number())) => return Some(found.number()),
+                _ => found.next(),
             };
         }
     }
@@ -182,19 +225,19 @@ impl View {
     /// The most CPU, then the most memory, then the lowest number.
     fn roomiest(&self, ask: &Ask, agents: &Agents) -> Option<AgentNo> {
         let (cpu, mem) = (ask.resources.cpu.0, ask.resources.mem.0);
-        let mut before = (u64::MAX, u64::MAX, AgentNo::MAX);
+        let mut before = Position(u128::MAX);
         loop {
-            let (free_cpu, free_mem, _) = *self.by_free.range(..before).next_back()?;
-            if free_cpu < cpu {
+            let found = *self.by_free.range(..before).next_back()?;
+            if found.cpu() < cpu {
                 return None;
             }
-            before = (free_cpu, free_mem, 0);
-            if free_mem < mem {
-                before = (free_cpu, 0, 0);
+            if found.mem() < mem {
+                before = Position::first(found.cpu(), 0);
                 continue;
             }
-            let alike = self.by_free.range(before..=(free_cpu, free_mem, AgentNo::MAX));
-            let best = alike.map(|(_, _, number)| *number).find(|number| fits(ask, agents.get(*number)));
+            before = Position::first(found.cpu(), found.mem());
+            let alike = self.by_free.range(before..=found);
+            let best = alike.map(|position| position.number()).find(|number| fits(ask, agents.get(*number)));
             if best.is_some() {
                 return best;
             }

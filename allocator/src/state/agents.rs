@@ -9,7 +9,7 @@ use compact_str::CompactString;
 use log_schema::{AgentId, OfferId, PortRanges, Resources};
 use serde::{Deserialize, Serialize};
 
-use super::{names::Names, task::TaskRef, timers::TimerId};
+use super::{hosted::Hosted, names::Names, timers::TimerId};
 
 /// An agent's number in order of admission. Numbers are not used again; ties in placement go by them.
 pub type AgentNo = u32;
@@ -49,7 +49,7 @@ pub struct Agent {
     /// `capacity - allocated - offered`.
     pub free: Resources,
     /// The tasks that hold something here.
-    pub tasks: BTreeSet<TaskRef>,
+    pub tasks: Hosted,
     /// The offers that stand.
     pub offers: BTreeSet<OfferId>,
     /// How many active, unsuppressed frameworks have a filter on it.
@@ -95,7 +95,7 @@ pub struct Agents {
     /// The sum of their capacities.
     pub total: Resources,
     #[serde(skip)]
-    names: Names<AgentId>,
+    names: Names,
 }
 
 impl Agents {
@@ -111,7 +111,7 @@ impl Agents {
 
     /// The number of the agent with this name.
     pub fn number(&self, id: &AgentId) -> Option<AgentNo> {
-        self.names.get(id.as_str())
+        self.names.get(id.as_str(), |number| self.get(number).id.as_str())
     }
 
     /// The agent with this name.
@@ -144,16 +144,17 @@ impl Agents {
     pub fn insert(&mut self, agent: Agent) {
         assert_eq!(agent.number, self.next_number(), "agents are numbered in order of admission");
         self.add_to_total(&agent.capacity);
-        self.names.insert(agent.id.clone(), agent.number);
+        let number = agent.number;
         self.by_number.push(Some(Box::new(agent)));
         self.count += 1;
+        self.name(number);
     }
 
     /// Drops an agent.
     pub fn remove(&mut self, number: AgentNo) {
         let agent = self.by_number[number as usize].take().expect("an agent that is removed was there");
         self.total.try_sub(&amounts_of(&agent.capacity)).expect("it was in the total");
-        self.names.remove(agent.id.as_str());
+        self.names.remove(agent.id.as_str(), number);
         self.count -= 1;
     }
 
@@ -167,9 +168,17 @@ impl Agents {
 
     /// Rebuilds what a snapshot does not hold.
     pub fn restore(&mut self) {
-        for agent in self.by_number.iter().flatten() {
-            self.names.insert(agent.id.clone(), agent.number);
-        }
+        let numbers: Vec<_> = self.iter().map(|agent| agent.number).collect();
+        numbers.into_iter().for_each(|number| self.name(number));
+    }
+
+    /// Makes an agent known by its name.
+    fn name(&mut self, number: AgentNo) {
+        let name_of = |number: AgentNo| {
+            let agent = self.by_number[number as usize].as_deref();
+            agent.expect("an agent that has a name is there").id.as_str()
+        };
+        self.names.insert(name_of(number), number, name_of);
     }
 
     fn add_to_total(&mut self, capacity: &Resources) {

@@ -93,7 +93,7 @@ pub struct Frameworks {
     /// Agents that have something free and a framework that wants it.
     pub offerable: BTreeSet<AgentNo>,
     #[serde(skip)]
-    names: Names<FrameworkId>,
+    names: Names,
 }
 
 impl Frameworks {
@@ -109,7 +109,7 @@ impl Frameworks {
 
     /// The number of the framework with this name.
     pub fn number(&self, name: &str) -> Option<FrameworkNo> {
-        self.names.get(name)
+        self.names.get(name, |number| self.get(number).id.as_str())
     }
 
     /// The framework with this number.
@@ -131,21 +131,27 @@ impl Frameworks {
     pub fn insert(&mut self, framework: Framework) {
         assert_eq!(framework.number, self.next_number, "frameworks are numbered in order");
         self.next_number += 1;
-        self.names.insert(framework.id.clone(), framework.number);
-        self.by_number.insert(framework.number, framework);
+        let number = framework.number;
+        self.by_number.insert(number, framework);
+        self.name(number);
     }
 
     /// Drops a framework.
     pub fn remove(&mut self, number: FrameworkNo) -> Framework {
         let framework = self.by_number.remove(&number).expect("a framework that is removed was there");
-        self.names.remove(framework.id.as_str());
+        self.names.remove(framework.id.as_str(), number);
         framework
     }
 
     /// Rebuilds what a snapshot does not hold.
     pub fn restore(&mut self) {
-        for framework in self.by_number.values() {
-            self.names.insert(framework.id.clone(), framework.number);
-        }
+        let numbers: Vec<_> = self.by_number.keys().copied().collect();
+        numbers.into_iter().for_each(|number| self.name(number));
+    }
+
+    /// Makes a framework known by its name.
+    fn name(&mut self, number: FrameworkNo) {
+        let name_of = |number: FrameworkNo| self.by_number[&number].id.as_str();
+        self.names.insert(name_of(number), number, name_of);
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     names::Names,
-    queue::ShapeNo,
+    queue::{ShapeNo, TASKS_PER_TURN},
     task::{Phase, Task},
     timers::TimerId,
 };
@@ -106,6 +106,16 @@ impl Job {
         self.tasks.get_mut(index as usize).expect("a task that changes was placed or withdrawn")
     }
 
+    /// Takes in the fresh task, which is being placed. The room for tasks is made when the first one
+    /// is: most jobs are small, and this much is all that they ever need.
+    pub fn start_fresh(&mut self) {
+        if self.tasks.is_empty() {
+            self.tasks.reserve_exact(self.count.min(TASKS_PER_TURN) as usize);
+        }
+        self.tasks.push(Task { doomed: false, ..Task::withdrawn() });
+        self.skip_withdrawn();
+    }
+
     /// Withdraws a task that was never placed.
     pub fn withdraw_fresh(&mut self, index: u32) {
         self.withdrawn.insert(index);
@@ -185,11 +195,11 @@ impl Job {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Jobs {
     /// By number; forgotten ones leave a gap.
-    by_number: Vec<Option<Box<Job>>>,
+    by_number: Vec<Option<Job>>,
     #[serde(skip)]
     gaps: BTreeSet<JobNo>,
     #[serde(skip)]
-    names: Names<JobId>,
+    names: Names,
 }
 
 impl Jobs {
@@ -208,53 +218,62 @@ impl Jobs {
 
     /// The number of the job with this name.
     pub fn number(&self, name: &str) -> Option<JobNo> {
-        self.names.get(name)
+        self.names.get(name, |number| self.get(number).spec.id.as_str())
     }
 
     /// The job with this number.
     pub fn get(&self, number: JobNo) -> &Job {
-        let slot = self.by_number.get(number as usize).and_then(Option::as_deref);
+        let slot = self.by_number.get(number as usize).and_then(Option::as_ref);
         slot.expect("a job that is referred to is there")
     }
 
     /// The job with this number, to change.
     pub fn get_mut(&mut self, number: JobNo) -> &mut Job {
-        let slot = self.by_number.get_mut(number as usize).and_then(Option::as_deref_mut);
+        let slot = self.by_number.get_mut(number as usize).and_then(Option::as_mut);
         slot.expect("a job that is referred to is there")
     }
 
     /// Every job, by number.
     pub fn iter(&self) -> impl Iterator<Item = &Job> {
-        self.by_number.iter().filter_map(Option::as_deref)
+        self.by_number.iter().flatten()
     }
 
     /// Takes a job in under [`Self::next_number`].
     pub fn insert(&mut self, job: Job) {
         assert_eq!(job.number, self.next_number(), "a job gets the lowest number that is free");
-        self.names.insert(job.spec.id.clone(), job.number);
-        let slot = job.number as usize;
-        if self.gaps.remove(&job.number) {
-            self.by_number[slot] = Some(Box::new(job));
+        let number = job.number;
+        if self.gaps.remove(&number) {
+            self.by_number[number as usize] = Some(job);
         } else {
-            self.by_number.push(Some(Box::new(job)));
+            self.by_number.push(Some(job));
         }
+        self.name(number);
     }
 
     /// Drops a job.
     pub fn remove(&mut self, number: JobNo) -> Job {
         let job = self.by_number[number as usize].take().expect("a job that is forgotten was there");
-        self.names.remove(job.spec.id.as_str());
+        self.names.remove(job.spec.id.as_str(), number);
         self.gaps.insert(number);
-        *job
+        job
     }
 
     /// Rebuilds what a snapshot does not hold.
     pub fn restore(&mut self) {
-        for (number, slot) in (0..).zip(&self.by_number) {
-            match slot {
-                Some(job) => self.names.insert(job.spec.id.clone(), number),
+        for number in 0..JobNo::try_from(self.by_number.len()).expect("fewer jobs than numbers") {
+            match self.by_number[number as usize] {
+                Some(_) => self.name(number),
                 None => drop(self.gaps.insert(number)),
             }
         }
+    }
+
+    /// Makes a job known by its name.
+    fn name(&mut self, number: JobNo) {
+        let name_of = |number: JobNo| {
+            let job = self.by_number[number as usize].as_ref();
+            job.expect("a job that has a name is there").spec.id.as_str()
+        };
+        self.names.insert(name_of(number), number, name_of);
     }
 }

@@ -88,7 +88,8 @@ impl Cell {
         let of_jobs: usize = self.state.jobs.iter().map(|job| job.tasks.len()).sum();
         let of_frameworks: usize = self.state.frameworks.iter().map(|framework| framework.tasks.len()).sum();
         let things = [self.state.jobs.count(), self.state.frameworks.count(), self.state.roles.count()];
-        (of_jobs + of_frameworks + things.iter().sum::<usize>()) as u64 + u64::from(self.state.agents.count())
+        (of_jobs + of_frameworks + self.state.keys.count() + things.iter().sum::<usize>()) as u64
+            + u64::from(self.state.agents.count())
     }
 }
 

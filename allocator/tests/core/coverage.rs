@@ -9,6 +9,7 @@ const STORIES: &[&str] = &[
     include_str!("story_of_bounds.rs"),
     include_str!("story_of_cell.rs"),
     include_str!("story_of_frameworks.rs"),
+    include_str!("story_of_full_cells.rs"),
     include_str!("story_of_jobs.rs"),
     include_str!("story_of_offers.rs"),
     include_str!("story_of_placement.rs"),

@@ -15,6 +15,7 @@ mod story_of_agents;
 mod story_of_bounds;
 mod story_of_cell;
 mod story_of_frameworks;
+mod story_of_full_cells;
 mod story_of_jobs;
 mod story_of_offers;
 mod story_of_placement;

@@ -82,7 +82,7 @@ fn an_agent_that_stays_away_is_lost_and_its_tasks_start_elsewhere_uncounted() {
         agent.removed a1
         task.placed db.0#4 on a2 cpu=1 mem=1Gi
         placement.deferred db (1 wait): CpuTaken x1
-    10 refused 63 IncarnationSuperseded: task db.0 is at incarnation 4, the status is about 1
+    10 refused 62 IncarnationSuperseded: task db.0 is at incarnation 4, the status is about 1
     11 agent.admitted a1 cpu=2 mem=2Gi; task.placed db.1#5 on a1 cpu=1 mem=1Gi
     ");
 }

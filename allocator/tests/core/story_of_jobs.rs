@@ -282,7 +282,7 @@ fn an_ended_job_is_forgotten_in_time_or_when_its_name_is_used_again() {
     4 refused 40 JobExists: there is a job sum already
     5 task.status_changed sum.0#1 finished (exited 0); job.ended sum succeeded
     6 job.forgotten sum; job.accepted sum; task.placed sum.0#2 on a1 cpu=2 mem=1Gi
-    7 refused 63 IncarnationSuperseded: task sum.0 is at incarnation 2, the status is about 1
+    7 refused 62 IncarnationSuperseded: task sum.0 is at incarnation 2, the status is about 1
     8 task.status_changed sum.0#2 finished (exited 0); job.ended sum succeeded
     9 time.advanced 1
     10 time.advanced 5000

@@ -73,7 +73,7 @@ fn jobs_that_cannot_be() {
     3 refused 43 CountOutOfRange: 0 tasks were asked for, and a job has 1 to 1000000
     4 refused 43 CountOutOfRange: 1000001 tasks were asked for, and a job has 1 to 1000000
     5 refused 44 CommandEmpty: the command line is empty
-    6 refused 45 CommandIllegal: the command line or environment is illegal: "a\0b" holds a zero byte
+    6 refused 45 CommandIllegal: the command line or environment is illegal: "a\u{0}b" holds a zero byte
     7 refused 45 CommandIllegal: the command line or environment is illegal: "" is not the name of a variable
     8 refused 47 ResourcesEmpty: the task asks for neither CPU nor memory
     9 refused 48 PortsByNumber: a job asks for a number of ports, not for ports by number (cpu=1 mem=1Gi ports=80)
@@ -118,8 +118,8 @@ fn statuses_that_cannot_be() {
     4 job.accepted db; task.placed db.0#1 on a1 cpu=1 mem=1Gi
     5 refused 60 TaskUnknown: there is no task db.1
     6 refused 60 TaskUnknown: there is no task f1/t1
-    7 refused 62 WrongAgent: task db.0 is on agent a1, not on a2
-    8 refused 63 IncarnationSuperseded: task db.0 is at incarnation 1, the status is about 9
+    7 refused 63 WrongAgent: task db.0 is on agent a1, not on a2
+    8 refused 62 IncarnationSuperseded: task db.0 is at incarnation 1, the status is about 9
     9 refused 65 EndMismatch: the status running of task db.0 and its end do not go together
     10 refused 65 EndMismatch: the status failed of task db.0 and its end do not go together
     11 task.status_changed db.0#1 running
@@ -127,8 +127,8 @@ fn statuses_that_cannot_be() {
     13 task.status_changed db.0#1 failed (exited 1)
         task.restart_scheduled db.0 in 0 ms, restarts=1
         task.placed db.0#2 on a1 cpu=1 mem=1Gi
-    14 refused 63 IncarnationSuperseded: task db.0 is at incarnation 2, the status is about 1
-    15 refused 63 IncarnationSuperseded: task db.0 is at incarnation 2, the status is about 1
+    14 refused 62 IncarnationSuperseded: task db.0 is at incarnation 2, the status is about 1
+    15 refused 62 IncarnationSuperseded: task db.0 is at incarnation 2, the status is about 1
     16 task.kill_requested db.0#2 on a1
     17 task.status_changed db.0#2 killed (requested); job.ended db stopped
     18 refused 64 IllegalTransition: task db.0 is killed and cannot become failed
@@ -151,7 +151,7 @@ fn a_task_that_backs_off_takes_no_status_but_its_end_again() {
     2 job.accepted db; task.placed db.0#1 on a1 cpu=1 mem=1Gi
     3 task.status_changed db.0#1 failed (exited 1); task.restart_scheduled db.0 in 100 ms, restarts=1
     4 nothing changes
-    5 refused 63 IncarnationSuperseded: task db.0 is at incarnation 1, the status is about 1
+    5 refused 62 IncarnationSuperseded: task db.0 is at incarnation 1, the status is about 1
     ");
 }
 
@@ -242,6 +242,7 @@ fn the_lowest_number_goes_first() {
         job db ports=99
         status db.0 running inc=7 on=a9 end=given
         status db.0 running inc=7 end=given
+        status db.0 running on=a9 end=given
     "), @"
     1 refused 4 ParameterOutOfRange: filter_ms is 31536000001, and may be 0 to 31536000000
     2 refused 47 ResourcesEmpty: the task asks for neither CPU nor memory
@@ -258,7 +259,8 @@ fn the_lowest_number_goes_first() {
     13 refused 47 ResourcesEmpty: the task asks for neither CPU nor memory
     14 job.accepted db; offer.ended o1 needed_by_job; task.placed db.0#1 on a1 cpu=1 mem=1Gi
     15 refused 40 JobExists: there is a job db already
-    16 refused 63 IncarnationSuperseded: task db.0 is at incarnation 1, the status is about 7
-    17 refused 63 IncarnationSuperseded: task db.0 is at incarnation 1, the status is about 7
+    16 refused 62 IncarnationSuperseded: task db.0 is at incarnation 1, the status is about 7
+    17 refused 62 IncarnationSuperseded: task db.0 is at incarnation 1, the status is about 7
+    18 refused 63 WrongAgent: task db.0 is on agent a1, not on a9
     ");
 }

@@ -71,11 +71,11 @@ fn of_tasks() -> Vec<(Fill, Refusal)> {
     vec![
         (Full, Refusal::TaskUnknown { task: task.clone() }),
         (Full, Refusal::TaskEnded { task: task.clone(), state: TaskState::Finished }),
-        (Full, Refusal::WrongAgent { task: task.clone(), placed_on: agent(), reported_by: elsewhere }),
         (
             Full,
             Refusal::IncarnationSuperseded { task: task.clone(), current: Incarnation(3), reported: Incarnation(2) },
         ),
+        (Full, Refusal::WrongAgent { task: task.clone(), placed_on: agent(), reported_by: elsewhere }),
         (Full, Refusal::IllegalTransition { task: task.clone(), from: TaskState::Running, to: TaskState::Starting }),
         (Full, Refusal::EndMismatch { task, state: TaskState::Running }),
     ]
