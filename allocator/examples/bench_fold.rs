@@ -30,11 +30,11 @@ const FOLDS: u32 = 5;
 /// The answer of the smoke run.
 const SMOKE_ANSWER: &str = "94dc28a761f9e6327804e35cb38e9f3fc14d3240ed5ed77281032ccb6f9f790b";
 
-#[expect(clippy::disallowed_methods, reason = "a bench reads its command line; the core does not")]
 /// As in the binary.
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+#[expect(clippy::disallowed_methods, reason = "a bench reads its command line; the core does not")]
 fn main() {
     if std::env::args().any(|word| word == "--smoke") {
         assert_eq!(run("fold_smoke", 3), SMOKE_ANSWER, "the smoke run folds otherwise than it did");

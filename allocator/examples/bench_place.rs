@@ -54,11 +54,11 @@ struct Running {
     agent: AgentId,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a bench reads its command line; the core does not")]
 /// As in the binary.
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+#[expect(clippy::disallowed_methods, reason = "a bench reads its command line; the core does not")]
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words.iter().any(|word| word == "--smoke") {

@@ -34,7 +34,7 @@ use std::{
     time::Duration,
 };
 
-pub use config::Config;
+pub use config::{Config, SCHEME};
 use log_schema::{Offset, Record};
 pub use telemetry::KafkaTelemetry;
 

@@ -23,6 +23,7 @@
 pub mod conformance;
 pub mod embedded;
 pub mod error;
+pub mod file;
 pub mod follower;
 pub mod kafka;
 pub mod limits;

@@ -78,12 +78,19 @@ impl Error {
 /// Whose link, and where to.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The gateway's address: `http://HOST:PORT` or `ws://HOST:PORT`.
+    /// The gateway's address: `http://HOST:PORT` or `ws://HOST:PORT`. Several, with commas between them:
+    /// where one does not answer or is lost, the next is tried.
     pub url: String,
     /// Who connects.
     pub agent: AgentId,
     /// What the agent proves itself with, where the gateway asks for it.
     pub token: Option<String>,
+}
+
+impl Config {
+    fn urls(&self) -> impl Iterator<Item = &str> {
+        self.url.split(',').map(str::trim)
+    }
 }
 
 /// Where a link resumes.
@@ -195,8 +202,9 @@ async fn drive(
 ) {
     let mut pending = Pending::default();
     let mut backoff = BACKOFF_MIN;
-    loop {
-        let end = session::serve(&config, &position, &mut pending, &mut outgoing, &inbound, &mut backoff).await;
+    let urls: Vec<&str> = config.urls().collect();
+    for url in urls.iter().copied().cycle() {
+        let end = session::serve(&config, url, &position, &mut pending, &mut outgoing, &inbound, &mut backoff).await;
         let told = match end {
             End::Unused => return,
             End::Final(error) => {

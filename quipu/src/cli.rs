@@ -10,7 +10,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::server::{Agent, AuditAction, Down, Supervise, Up, Verify, Whatif};
+pub(crate) use self::server::{
+    Agent, Allocator, AuditAction, Down, Export, Gateway, Import, LogAction, LogCommand, LogPlace, Supervise, Up,
+    Verify, Whatif,
+};
 use crate::{command, output::Format};
 
 /// Quipu: a datacenter operating system whose only truth is an append-only command log.
@@ -63,6 +66,10 @@ pub(crate) enum Command {
     Down(server::Down),
     /// Run an agent: offer this machine to a cell.
     Agent(server::Agent),
+    /// Run an allocator of a cell whose log is in Kafka; the first leads, others stand by.
+    Allocator(server::Allocator),
+    /// Run a gateway of a cell whose log is in Kafka; any number may serve.
+    Gateway(server::Gateway),
 
     /// Run a command in the cell, show its output, and end with its exit code.
     Run(command::run::Args),
@@ -107,6 +114,8 @@ pub(crate) enum Command {
     /// Show the cell: who leads, how far the log is, what is used.
     Cell(command::cell::Args),
 
+    /// Copy a whole log to a file, or from one.
+    Log(server::LogCommand),
     /// Prove that the decisions of a log follow from its commands.
     Audit(server::Audit),
     /// Ask what would have happened, from real history.

@@ -1,12 +1,17 @@
-//! The parts that run: the control plane, the agent, a task's supervisor, and the readers of a whole log.
+//! The parts that run: the control plane, whole or in parts, the agent, a task's supervisor, and the
+//! readers of a whole log.
 //!
 //! The only place of the project that wires parts together.
 
 pub mod agent;
+pub mod allocator;
 pub mod audit;
 pub mod down;
+pub mod gateway;
 mod layout;
 mod local_agent;
+pub mod log;
+mod open_log;
 mod plane;
 mod progress;
 pub mod supervise;

@@ -40,12 +40,13 @@ pub(super) enum End {
 
 /// Refuses a configuration that no connection can be made with.
 pub(super) fn check(config: &Config) -> Result<(), Error> {
-    request(config, None).map(drop)
+    config.urls().try_for_each(|url| request(config, url, None).map(drop))
 }
 
 /// Connects and serves the connection; `backoff` starts over once one is open.
 pub(super) async fn serve(
     config: &Config,
+    url: &str,
     position: &SharedPosition,
     pending: &mut Pending,
     outgoing: &mut mpsc::Receiver<Outgoing>,
@@ -53,7 +54,7 @@ pub(super) async fn serve(
     backoff: &mut Duration,
 ) -> End {
     let from = *position.lock().expect("nobody panics while holding a position");
-    let request = match request(config, from) {
+    let request = match request(config, url, from) {
         Ok(request) => request,
         Err(error) => return End::Final(error),
     };
@@ -170,9 +171,9 @@ async fn connect(request: Request) -> Result<Socket, Error> {
 }
 
 /// The handshake: the address with its query string, and the token where there is one.
-fn request(config: &Config, from: Option<Position>) -> Result<Request, Error> {
-    let wrong = |why: &str| Error::Address { url: config.url.clone(), why: why.into() };
-    let base = match config.url.split_once("://") {
+fn request(config: &Config, url: &str, from: Option<Position>) -> Result<Request, Error> {
+    let wrong = |why: &str| Error::Address { url: url.to_owned(), why: why.into() };
+    let base = match url.split_once("://") {
         Some(("http" | "ws", rest)) => rest.trim_end_matches('/'),
         Some(("https" | "wss", _)) => return Err(wrong("links over TLS are not supported yet")),
         _ => return Err(wrong("it must start with http:// or ws://")),
@@ -203,14 +204,14 @@ mod tests {
     #[test]
     fn a_link_resumes_by_its_query_string() {
         let position = Position { next: Offset(812), epoch: EpochNumber(3), to: Offset(809) };
-        let request = request(&config("http://127.0.0.1:7070/"), Some(position)).expect("a legal address");
+        let request = request(&config(""), "http://127.0.0.1:7070/", Some(position)).expect("a legal address");
         assert_eq!(request.uri().to_string(), "ws://127.0.0.1:7070/v1/link?version=1&agent=a1&from=812&epoch=3&to=809");
         assert_eq!(request.headers()[AUTHORIZATION], "Bearer t");
     }
 
     #[test]
     fn an_address_that_cannot_do_is_refused_before_connecting() {
-        for url in ["127.0.0.1:7070", "https://cell.example", "ftp://x", "http://a b"] {
+        for url in ["127.0.0.1:7070", "https://cell.example", "ftp://x", "http://a b", "http://a:1,b:2"] {
             assert!(matches!(check(&config(url)), Err(Error::Address { .. })), "{url}");
         }
     }

@@ -56,9 +56,9 @@ async fn while_each_of_three_brokers_is_killed_in_turn_nothing_acked_is_lost_or_
     let acked = appending.await.expect("the appender ends");
     assert!(acked.len() > 100, "{} records were acked", acked.len());
     assert_kept(&log, &acked).await;
-    let mut followed = 0;
-    while followed < acked.len() {
-        followed += follower.next_batch().await.expect("the follower goes on").len();
+    let mut seen = 0;
+    while seen < acked.len() {
+        seen += follower.next_batch().await.expect("the follower goes on").len();
     }
 }
 

@@ -99,7 +99,11 @@ fn adds_up(scope: &Scope) {
     assert_eq!(usage.offered.mem.0, agents.iter().map(|agent| agent.offered.mem.0).sum::<u64>());
     for phase in Phase::ALL {
         let counts = jobs.iter().map(|job| job.tasks).chain(frameworks.iter().map(|framework| framework.tasks));
-        assert_eq!(usage.tasks.of(*phase), counts.map(|counts: TaskCounts| counts.of(*phase)).sum(), "{phase:?}");
+        assert_eq!(
+            usage.tasks.of(*phase),
+            counts.map(|counts: TaskCounts| counts.of(*phase)).sum::<u32>(),
+            "{phase:?}"
+        );
     }
     for job in &jobs {
         counts_its_tasks(scope, job);

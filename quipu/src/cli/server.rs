@@ -3,10 +3,128 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Subcommand};
+use command_log::kafka;
 use log_schema::AgentId;
 
 use super::parse::{self, AgentsToAdd, AtArg, JobFactor};
 use crate::client::address;
+
+/// Where a log that many processes share is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KafkaLog {
+    /// The cell's log, as in kafka://127.0.0.1:9092/cell.
+    #[arg(long, value_name = "kafka://HOST:PORT,…/CELL", env = "QUIPU_LOG", value_parser = kafka::Config::parse)]
+    pub(crate) log: kafka::Config,
+    #[command(flatten)]
+    pub(crate) options: KafkaOptions,
+}
+
+/// How brokers are spoken to.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KafkaOptions {
+    /// A file of client properties, as for TLS and SASL: one name=value a line.
+    #[arg(long, value_name = "FILE", env = "QUIPU_KAFKA_CONFIG")]
+    pub(crate) kafka_config: Option<PathBuf>,
+    /// On how many brokers each record must be [default: three, or as many as there are].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) replication: Option<u16>,
+}
+
+/// A log that is read or copied: that of a cell on this machine, or one in Kafka.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogPlace {
+    /// The directory of a cell, running or not, or kafka://HOST:PORT,…/CELL [default: the usual directory].
+    #[arg(long, value_name = "DIR|kafka://…", env = "QUIPU_LOG")]
+    pub(crate) log: Option<String>,
+    #[command(flatten)]
+    pub(crate) options: KafkaOptions,
+}
+
+/// `quipu allocator`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quipu allocator --log kafka://127.0.0.1:9092/cell --dir ./allocator-1
+  quipu allocator --log kafka://k1:9092,k2:9092,k3:9092/cell --dir ./allocator-2 --take-over-ms 3000")]
+pub(crate) struct Allocator {
+    #[command(flatten)]
+    pub(crate) log: KafkaLog,
+    /// Where it keeps snapshots, each allocator its own.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// After how many milliseconds without a decision that was due it takes over.
+    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(100..))]
+    pub(crate) take_over_ms: u64,
+    /// After how many milliseconds of silence an agent counts as unreachable; 0: never.
+    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    pub(crate) agent_silent_ms: u64,
+}
+
+/// `quipu gateway`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quipu gateway --log kafka://127.0.0.1:9092/cell --dir ./gateway-1
+  quipu gateway --log kafka://127.0.0.1:9092/cell --dir ./gateway-2 --listen 127.0.0.1:7071")]
+pub(crate) struct Gateway {
+    #[command(flatten)]
+    pub(crate) log: KafkaLog,
+    /// Where it keeps projections, each gateway its own; they are made again where they are missing.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Where it listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070")]
+    pub(crate) listen: SocketAddr,
+}
+
+/// `quipu log`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  quipu log export --log ./cell cell.qlog
+  quipu log import --log kafka://127.0.0.1:9092/cell cell.qlog")]
+pub(crate) struct LogCommand {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) action: LogAction,
+}
+
+/// What is done with a whole log.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum LogAction {
+    /// Write every record of a log to a file, with digests.
+    #[command(after_help = "\
+Examples:
+  quipu log export cell.qlog                 of the cell in the usual directory
+  quipu log export --log ./cell cell.qlog    of the cell in this directory, running or not")]
+    Export(Export),
+    /// Append every record of a file to an empty log: so a cell moves to Kafka, and back.
+    #[command(after_help = "\
+Examples:
+  quipu log import --log kafka://127.0.0.1:9092/cell cell.qlog
+  quipu log import --log ./new-cell cell.qlog")]
+    Import(Import),
+}
+
+/// `quipu log export`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) place: LogPlace,
+    /// The file to write; it must not exist.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// `quipu log import`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    pub(crate) place: LogPlace,
+    /// The file to read.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
 
 /// `quipu up`.
 #[derive(Clone, Debug, Args)]
@@ -59,14 +177,21 @@ pub(crate) struct Down {
 #[command(after_help = "\
 Examples:
   quipu agent --id a1 --dir ./a1
-  quipu agent --id a2 --dir ./a2 --gateway http://127.0.0.1:8080 --resources 'cpu=8 mem=32Gi' --attribute zone=north")]
+  quipu agent --id a2 --dir ./a2 --gateway http://127.0.0.1:8080 --resources 'cpu=8 mem=32Gi' --attribute zone=north
+  quipu agent --dir ./a3 --gateway http://127.0.0.1:7070,http://127.0.0.1:7071
+  quipu agent --dir ./a4 --log kafka://127.0.0.1:9092/cell")]
 pub(crate) struct Agent {
     /// The name of the agent, which it keeps over restarts [default: the name of this machine].
     #[arg(long, value_name = "AGENT", value_parser = parse::agent)]
     pub(crate) id: Option<String>,
-    /// The gateway through which it reads and writes the log.
+    /// The gateway through which it reads and writes the log; several, with commas between, where one may be lost.
     #[arg(long, value_name = "URL", env = "QUIPU_GATEWAY", default_value = address::URL_DEFAULT)]
     pub(crate) gateway: String,
+    /// The log itself, in the place of a gateway: the agent then folds all of it.
+    #[arg(long, value_name = "kafka://HOST:PORT,…/CELL", value_parser = kafka::Config::parse, conflicts_with = "gateway")]
+    pub(crate) log: Option<kafka::Config>,
+    #[command(flatten)]
+    pub(crate) options: KafkaOptions,
     /// Where it keeps sandboxes and what it must not forget.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
@@ -82,6 +207,7 @@ pub(crate) struct Agent {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
+  quipu audit verify --log kafka://127.0.0.1:9092/cell
   quipu audit verify                 the cell in the usual directory
   quipu audit verify --log ./cell    the cell in this directory, running or not")]
 pub(crate) struct Audit {
@@ -100,10 +226,8 @@ pub(crate) enum AuditAction {
 /// `quipu audit verify`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Verify {
-    /// The directory of a cell, running or not [default: the usual one].
-    #[arg(long, value_name = "DIR", env = "QUIPU_DIR")]
-    #[arg(default_value_os_t = address::dir_default(), hide_default_value = true)]
-    pub(crate) log: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: LogPlace,
 }
 
 /// `quipu whatif`.
@@ -114,10 +238,8 @@ Examples:
   quipu whatif --log ./cell --at 12000 --add-agents '20x{cpu=8,mem=32Gi}'
   quipu whatif --log ./cell --drop-agent a7 --scale web=2.0")]
 pub(crate) struct Whatif {
-    /// The directory of a cell, running or not [default: the usual one].
-    #[arg(long, value_name = "DIR", env = "QUIPU_DIR")]
-    #[arg(default_value_os_t = address::dir_default(), hide_default_value = true)]
-    pub(crate) log: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: LogPlace,
     /// Where history forks: an offset, a time such as 2026-07-29T10:15:00Z, or how long ago, as in 5m.
     #[arg(long, value_name = "OFFSET|TIME")]
     pub(crate) at: Option<AtArg>,

@@ -4,15 +4,15 @@ use std::process::ExitCode;
 
 use replay::{Report, verify::Finding};
 
-use super::{layout::frozen_log, progress::Progress};
+use super::{open_log, progress::Progress};
 use crate::{cli, exit::Code, output};
 
 /// Verifies the log of a cell, stopped or running.
 pub fn verify(args: &cli::Verify, format: output::Format) -> anyhow::Result<ExitCode> {
-    let log = frozen_log(&args.log)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let log = runtime.block_on(open_log::to_read(&args.place))?;
     let mut progress = Progress::new("verified");
-    let report = runtime.block_on(replay::verify(&log, &mut |at| progress.show(at)))?;
+    let report = runtime.block_on(replay::verify(&*log, &mut |at| progress.show(at)))?;
     progress.done();
     output::show(format, &serde_json::to_value(&report)?, || describe(&report))?;
     Ok(if report.holds() { ExitCode::SUCCESS } else { Code::Failed.into() })

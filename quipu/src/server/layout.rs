@@ -14,9 +14,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
-use command_log::embedded::FrozenLog;
-
 /// The directory of one cell.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -78,12 +75,6 @@ impl Layout {
     pub fn agent_pid(&self) -> PidFile {
         PidFile::of_agent(&self.agent())
     }
-}
-
-/// The log of a cell on this machine as it is now, whether the cell runs or not.
-pub fn frozen_log(root: &Path) -> anyhow::Result<FrozenLog> {
-    let path = Layout::new(root).log();
-    FrozenLog::open(&path).with_context(|| format!("could not read the log in {}", path.display()))
 }
 
 /// Names a process in a way that a later process with the same number is not mistaken for it.

@@ -1,9 +1,6 @@
 //! The control plane: the log, the allocator and the gateway in one process.
-//!
-//! The allocator has a thread and a runtime of its own: deciding is work for the processor, and must
-//! not hold up the gateway's clients.
 
-use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use allocator::leader;
 use anyhow::Context;
@@ -12,18 +9,18 @@ use command_log::{
     embedded::{EmbeddedLog, Options},
     telemetry::{InProcess, Telemetry},
 };
-use log_schema::Principal;
 use tokio::sync::watch;
 
-use super::layout::Layout;
+use super::{
+    allocator::{Leader, node},
+    layout::Layout,
+};
 
 /// A control plane that runs.
 pub struct Plane {
     gateway: gateway::RunningGateway,
-    leader: JoinHandle<anyhow::Result<()>>,
+    leader: Leader,
     stop: watch::Sender<bool>,
-    /// True when the leader has ended, by itself or not.
-    leader_ended: watch::Receiver<bool>,
 }
 
 impl Plane {
@@ -39,14 +36,14 @@ impl Plane {
         config.listen = listen;
         let gateway = gateway::serve(config).await.context("could not start the gateway")?;
         let config = leader::Config {
-            node: Principal::new(format!("allocator-{}", std::process::id()))?,
+            node: node()?,
             snapshots: Some(layout.snapshots()),
             telemetry,
             take_over_after: None,
             agent_silent_after: silence,
         };
-        let (leader, leader_ended) = start_leader(log, config, stopped)?;
-        Ok(Self { gateway, leader, stop, leader_ended })
+        let leader = Leader::start(log, config, stopped)?;
+        Ok(Self { gateway, leader, stop })
     }
 
     /// Where the gateway listens.
@@ -56,10 +53,8 @@ impl Plane {
 
     /// Resolves when a part has ended by itself: something is wrong with the log.
     pub async fn broken(&self) {
-        let mut leader_ended = self.leader_ended.clone();
         tokio::select! {
-            // An error means that the leader's thread is gone, which is an end too.
-            _ = leader_ended.wait_for(|ended| *ended) => {},
+            () = self.leader.ended() => {},
             halted = self.gateway.halted() => tracing::error!(error = &halted as &dyn std::error::Error, "the gateway halted"),
         }
     }
@@ -68,23 +63,6 @@ impl Plane {
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
         self.gateway.stop().await.context("the gateway failed")?;
-        let ended = tokio::task::spawn_blocking(|| self.leader.join()).await?;
-        ended.map_err(|_| anyhow::anyhow!("the allocator panicked: an invariant is broken; see the messages above"))?
+        self.leader.join().await
     }
-}
-
-type Leader = (JoinHandle<anyhow::Result<()>>, watch::Receiver<bool>);
-
-fn start_leader(log: Arc<dyn Log>, config: leader::Config, stop: watch::Receiver<bool>) -> anyhow::Result<Leader> {
-    let (ended, leader_ended) = watch::channel(false);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let lead = move || {
-        // Dropped when the thread ends, by a panic too, which ends the wait for it.
-        let ended = ended;
-        let result = runtime.block_on(leader::lead(log, config, stop));
-        ended.send_replace(true);
-        result.context("the allocator stopped")
-    };
-    let thread = std::thread::Builder::new().name("allocator".into()).spawn(lead)?;
-    Ok((thread, leader_ended))
 }

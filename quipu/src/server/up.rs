@@ -4,11 +4,11 @@
 //! When this process ends, in whatever way, agent and tasks go on, and the next `quipu up` on the
 //! same directory takes up where the log ends.
 
-use std::{fs, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{fs, net::SocketAddr, process::ExitCode};
 
 use anyhow::Context;
 
-use super::{layout::Layout, local_agent::LocalAgent, plane::Plane, start_tracing, stop_on_signal};
+use super::{allocator::silence, layout::Layout, local_agent::LocalAgent, plane::Plane, start_tracing, stop_on_signal};
 use crate::cli;
 
 /// Runs the cell until it is told to stop.
@@ -23,7 +23,7 @@ async fn up(args: &cli::Up) -> anyhow::Result<()> {
     let mut stop = stop_on_signal()?;
     let layout = Layout::new(&args.dir);
     fs::create_dir_all(layout.root()).with_context(|| format!("could not make {}", layout.root().display()))?;
-    let silence = (args.agent_silent_ms > 0).then(|| Duration::from_millis(args.agent_silent_ms));
+    let silence = silence(args.agent_silent_ms);
     let plane = Plane::start(&layout, listen_address(args.listen, &layout), silence).await?;
     let url = format!("http://{}", plane.address());
     fs::write(layout.gateway_url(), format!("{url}\n")).context("could not say where the gateway listens")?;

@@ -12,17 +12,17 @@ use replay::{
     },
 };
 
-use super::{layout::frozen_log, progress::Progress};
+use super::{open_log, progress::Progress};
 use crate::{cli, cli::parse::AtArg, output};
 
 /// Answers the question on a copy of the log; neither the cell nor an agent can notice.
 pub fn run(args: &cli::Whatif, format: output::Format) -> anyhow::Result<ExitCode> {
-    let log = frozen_log(&args.log)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let log = runtime.block_on(open_log::to_read(&args.place))?;
     let mut progress = Progress::new("read");
     let (moment, changes) = (moment(args.at.as_ref())?, changes(args)?);
     let mut show = |at| progress.show(at);
-    let comparison = runtime.block_on(replay::whatif(&log, moment, &changes, &mut show))?;
+    let comparison = runtime.block_on(replay::whatif(&*log, moment, &changes, &mut show))?;
     progress.done();
     output::show(format, &serde_json::to_value(&comparison)?, || render_table(&comparison))?;
     Ok(ExitCode::SUCCESS)

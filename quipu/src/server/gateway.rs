@@ -1,0 +1,43 @@
+//! `quipu gateway`: serves clients and agents from projections of its own.
+
+use std::{fs, net::SocketAddr, path::Path, process::ExitCode, sync::Arc};
+
+use ::gateway::{Config, RunningGateway, serve};
+use anyhow::Context;
+use command_log::kafka::{self, KafkaTelemetry};
+
+use super::{layout::Layout, open_log, start_tracing, stop_on_signal};
+use crate::cli;
+
+/// Runs a gateway until it is told to stop.
+pub fn run(args: &cli::Gateway) -> anyhow::Result<ExitCode> {
+    start_tracing("info");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(serve_until_stopped(args))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve_until_stopped(args: &cli::Gateway) -> anyhow::Result<()> {
+    let mut stop = stop_on_signal()?;
+    let place = open_log::configure(args.log.log.clone(), &args.log.options, true)?;
+    let gateway = start(&place, &args.dir, args.listen).await?;
+    let url = format!("http://{}", gateway.local_addr());
+    fs::write(Layout::new(&args.dir).gateway_url(), format!("{url}\n"))
+        .context("could not say where the gateway listens")?;
+    println!("gateway of {place}: {url}/graphql");
+    tokio::select! {
+        _ = stop.wait_for(|stopped| *stopped) => gateway.stop().await.context("the gateway failed"),
+        halted = gateway.halted() => Err(halted).context("the gateway halted"),
+    }
+}
+
+/// Starts a gateway of a log in Kafka, with its projections below a directory.
+pub(super) async fn start(place: &kafka::Config, dir: &Path, listen: SocketAddr) -> anyhow::Result<RunningGateway> {
+    fs::create_dir_all(dir).with_context(|| format!("could not make {}", dir.display()))?;
+    let log = Arc::new(open_log::shared(place).await?);
+    let telemetry = Arc::new(KafkaTelemetry::open(place).await?);
+    let mut config = Config::new(log, telemetry, Layout::new(dir).projections());
+    config.listen = listen;
+    place.cell().clone_into(&mut config.cell);
+    serve(config).await.context("could not start the gateway")
+}

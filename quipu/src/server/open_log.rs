@@ -1,0 +1,86 @@
+//! Opens the log that a command names: that of a cell on this machine, or one in Kafka.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use command_log::{
+    Log,
+    embedded::FrozenLog,
+    kafka::{self, KafkaLog},
+};
+
+use super::layout::Layout;
+use crate::{cli, client::address, exit::Failure};
+
+/// How long it is tried to reach brokers that do not answer: they may be starting.
+const REACH_MAX: Duration = Duration::from_secs(60);
+const REACH_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Where a log is.
+pub(super) enum Place {
+    /// Below the directory of a cell.
+    Directory(PathBuf),
+    /// In Kafka.
+    Kafka(kafka::Config),
+}
+
+/// What the command line names; the usual directory where it names none.
+pub(super) fn place(args: &cli::LogPlace, create: bool) -> anyhow::Result<Place> {
+    match &args.log {
+        Some(address) if address.starts_with(kafka::SCHEME) => {
+            Ok(Place::Kafka(configure(kafka::Config::parse(address)?, &args.options, create)?))
+        }
+        Some(directory) => Ok(Place::Directory(directory.into())),
+        None => Ok(Place::Directory(std::env::var_os("QUIPU_DIR").map_or_else(address::dir_default, PathBuf::from))),
+    }
+}
+
+/// Adds what the command line says about brokers.
+pub(super) fn configure(
+    mut config: kafka::Config,
+    options: &cli::server::KafkaOptions,
+    create: bool,
+) -> anyhow::Result<kafka::Config> {
+    if let Some(file) = &options.kafka_config {
+        config = config.with_properties(file)?;
+    }
+    config.replication = options.replication;
+    config.create = create;
+    Ok(config)
+}
+
+/// A log to read as it is now; nothing is made, and nothing is waited for.
+pub(super) async fn to_read(args: &cli::LogPlace) -> anyhow::Result<Arc<dyn Log>> {
+    match place(args, false)? {
+        Place::Directory(root) => {
+            let path = Layout::new(root).log();
+            let log = FrozenLog::open(&path);
+            Ok(Arc::new(log.with_context(|| format!("could not read the log in {}", path.display()))?))
+        }
+        Place::Kafka(config) => Ok(Arc::new(KafkaLog::open(&config).await.map_err(explain)?)),
+    }
+}
+
+/// A log that others have open too; brokers that do not answer yet are waited for.
+pub(super) async fn shared(config: &kafka::Config) -> anyhow::Result<KafkaLog> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        match KafkaLog::open(config).await {
+            Err(error) if error.is_transient() && begun.elapsed() < REACH_MAX => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "trying to open the log again");
+                tokio::time::sleep(REACH_AGAIN_AFTER).await;
+            }
+            opened => return opened.map_err(explain),
+        }
+    }
+}
+
+/// Keeps the hint that a log's error has.
+pub(super) fn explain(error: command_log::Error) -> anyhow::Error {
+    let hint = error.hint();
+    let error = anyhow::Error::new(error);
+    match hint {
+        Some(hint) => error.context(Failure::new("the log cannot be used").hint(hint)),
+        None => error.context("the log cannot be used"),
+    }
+}
