@@ -10,4 +10,6 @@ for tool in java mvn; do
     fi
 done
 command-log/kafka-dev/kafka.sh jars
+# One story at a time where whole cells run beside the brokers.
 "${CARGO:-cargo}" test -p command-log --test kafka --locked -- --ignored
+"${CARGO:-cargo}" test -p quipu --test over_kafka --locked -- --ignored --test-threads 1

@@ -11,6 +11,7 @@
 //! another has claimed stands by again. On any error the memory is thrown away and read again from snapshot and log: what was
 //! decided but not acknowledged may or may not be there, and only the log knows.
 
+pub mod checkpoint;
 mod cut;
 mod fold;
 mod liveness;
@@ -33,6 +34,9 @@ pub struct Config {
     pub node: Principal,
     /// Where snapshots are kept; without it every start reads the whole log.
     pub snapshots: Option<PathBuf>,
+    /// The file of the key that checkpoints are signed with; it is made where it is missing. Without one,
+    /// or without snapshots, nothing is signed.
+    pub signing_key: Option<PathBuf>,
     /// Where heartbeats come from.
     pub telemetry: Arc<dyn Telemetry>,
     /// After how long without a decision that was due this allocator takes over; `None` is at once, for
@@ -74,6 +78,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A checkpoint could not be signed or kept.
+    #[error("a checkpoint failed")]
+    Checkpoint(#[from] checkpoint::Error),
     /// The newest snapshot is of a longer log than this one.
     #[error(
         "the snapshot covers offset {covers}, and the log ends before {high}: this is another log, or its end was \
@@ -97,6 +104,7 @@ impl Error {
             | Self::Superseded { .. }
             | Self::Altered { .. }
             | Self::Snapshot { .. }
+            | Self::Checkpoint(_)
             | Self::SnapshotAhead { .. } => false,
         }
     }

@@ -94,7 +94,8 @@ async fn led_log() -> Arc<MemoryLog> {
     let log = Arc::new(MemoryLog::new());
     let node = Principal::new("node-1").expect("a principal");
     let telemetry = Arc::new(InProcess::default());
-    let config = Config { node, snapshots: None, telemetry, take_over_after: None, agent_silent_after: None };
+    let config =
+        Config { node, snapshots: None, signing_key: None, telemetry, take_over_after: None, agent_silent_after: None };
     let (stop, stopped) = watch::channel(false);
     let leader = tokio::spawn(lead(Arc::clone(&log) as Arc<dyn Log>, config, stopped));
     live(Arc::clone(&log)).await;

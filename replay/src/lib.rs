@@ -7,12 +7,13 @@
 //! Both read a log through a [`View`], which has no way to append; neither knows a clock, a socket or
 //! an agent. What they say follows from the records alone: the same log gives the same answer.
 
+mod checkpoints;
 pub mod moment;
 pub mod redecide;
 pub mod verify;
 pub mod view;
 pub mod whatif;
 
-pub use verify::{Report, verify};
+pub use verify::{Report, verify, verify_against};
 pub use view::{Progress, View};
 pub use whatif::{Changes, Comparison, whatif};

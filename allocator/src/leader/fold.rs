@@ -6,7 +6,7 @@ use command_log::{
     Follower, Log, Stored,
     reader::{Reader, Verdict},
 };
-use log_schema::{Chain, DecisionV1, EpochV1, Kind, Offset, Record};
+use log_schema::{Chain, DecisionV1, Kind, Offset, Record};
 
 use super::{Config, Error, cut::Made, snapshot};
 use crate::{answer::apply_decision, state::State};
@@ -56,12 +56,13 @@ impl Fold {
         Ok(())
     }
 
-    /// Takes a batch in, up to the first epoch that is not the caller's own: from there on another
-    /// leads, and what this one made is void.
-    pub fn take(&mut self, batch: Vec<Stored>, own: Option<&EpochV1>) -> Result<(), Error> {
+    /// Takes a batch in, up to the first epoch that counts and is not the one claimed at `own`: from there
+    /// on another leads, and what this one made is void. A claim is known by its place: two allocators
+    /// of one name make claims that are alike to the byte.
+    pub fn take(&mut self, batch: Vec<Stored>, own: Option<Offset>) -> Result<(), Error> {
         for stored in batch {
             match self.reader.judge(&stored)? {
-                Verdict::Epoch(epoch) if own.is_some_and(|own| *own != epoch) => {
+                Verdict::Epoch(epoch) if own.is_some_and(|own| own != stored.offset) => {
                     return Err(Error::Superseded { epoch: epoch.epoch });
                 }
                 Verdict::Decision(decision) => {

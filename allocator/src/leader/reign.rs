@@ -1,12 +1,13 @@
 //! One reign: fold the log, claim the next epoch, then decide until something ends it.
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use command_log::{Log, Stored};
-use log_schema::{Class, Command, Envelope, EpochV1, Key, Kind, Record, TimeMs, command::TickV1};
+use log_schema::{Class, Command, Envelope, EpochNumber, EpochV1, Key, Kind, Offset, Record, TimeMs, command::TickV1};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -41,7 +42,9 @@ struct Reign<'a> {
     fold: Fold,
     liveness: Liveness,
     saver: Saver<'a>,
-    claim: EpochV1,
+    epoch: EpochNumber,
+    /// Where the claim of this epoch is.
+    claimed_at: Offset,
     /// Whether a tick is on its way: appended, not read back.
     tick_pending: bool,
 }
@@ -56,15 +59,15 @@ pub(super) async fn reign(log: Arc<dyn Log>, config: &Config, stop: &mut watch::
     }
     let epoch = fold.reader.epoch().next();
     let claim = EpochV1 { epoch, node: config.node.clone(), logic_version: LOGIC_VERSION };
-    let mut reign = Reign { log, config, fold, liveness, saver, claim, tick_pending: false };
-    reign.claim().await?;
+    let claimed_at = claim_in(&*log, &mut fold, &claim).await?;
+    let mut reign = Reign { log, config, fold, liveness, saver, epoch, claimed_at, tick_pending: false };
     tracing::info!(epoch = epoch.0, from = reign.fold.next_from().0, "leading");
     reign.decide().await?;
     loop {
         match reign.next_input(stop).await? {
             Input::Records(batch) => {
                 reign.tick_pending &= !batch.iter().any(|stored| stored.record.kind == Kind::Tick.number());
-                reign.fold.take(batch, Some(&reign.claim))?;
+                reign.fold.take(batch, Some(reign.claimed_at))?;
                 reign.decide().await?;
             }
             Input::TickDue => reign.append_tick().await?,
@@ -75,18 +78,18 @@ pub(super) async fn reign(log: Arc<dyn Log>, config: &Config, stop: &mut watch::
     }
 }
 
-impl Reign<'_> {
-    /// Appends the claim and reads until it is seen to count.
-    async fn claim(&mut self) -> Result<(), Error> {
-        let appended = self.log.append(vec![self.claim.to_record()]).await?;
-        let at = appended.first().copied().expect("one record was appended");
-        while self.fold.reader.next() <= at {
-            let batch = self.fold.follower.next_batch().await?;
-            self.fold.take(batch, Some(&self.claim))?;
-        }
-        Ok(())
+/// Appends a claim and reads until it is seen to count; returns where it is.
+async fn claim_in(log: &dyn Log, fold: &mut Fold, claim: &EpochV1) -> Result<Offset, Error> {
+    let appended = log.append(vec![claim.to_record()]).await?;
+    let at = appended.first().copied().expect("one record was appended");
+    while fold.reader.next() <= at {
+        let batch = fold.follower.next_batch().await?;
+        fold.take(batch, Some(at))?;
     }
+    Ok(at)
+}
 
+impl Reign<'_> {
     async fn next_input(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Input, Error> {
         let tick_at = self.next_tick_at();
         let tick_due = async {
@@ -105,6 +108,9 @@ impl Reign<'_> {
     }
 
     /// Decides what waits, and appends the decisions; a tick goes along while there is a backlog.
+    ///
+    /// One decision at a time: a log may lose a record of a batch and keep a later one, and a decision
+    /// that is missed by the next one halts every reader.
     async fn decide(&mut self) -> Result<(), Error> {
         if !self.fold.has_commands() {
             return Ok(());
@@ -112,12 +118,15 @@ impl Reign<'_> {
         let from = self.fold.next_from();
         let Fold { reader, state, undecided, made, .. } = &mut self.fold;
         let decisions = decide_all(state, reader, from, undecided)?;
-        let mut batch: Vec<Record> = decisions.iter().map(|made| made.record.clone()).collect();
+        let mut records: VecDeque<Record> = decisions.iter().map(|made| made.record.clone()).collect();
         made.extend(decisions);
-        if !self.tick_pending && self.fold.state.has_backlog() {
-            batch.push(self.tick());
+        while let Some(record) = records.pop_front() {
+            let mut batch = vec![record];
+            if records.is_empty() && !self.tick_pending && self.fold.state.has_backlog() {
+                batch.push(self.tick());
+            }
+            self.log.append(batch).await?;
         }
-        self.log.append(batch).await?;
         Ok(())
     }
 
@@ -151,7 +160,7 @@ impl Reign<'_> {
 
     /// A command of the leader's own. Its key is not remembered: what it says is idempotent.
     fn command(&self, command: &Command, what: &str) -> Record {
-        let key = Key::new(format!("{what}-{}", self.claim.epoch)).expect("a legal key");
+        let key = Key::new(format!("{what}-{}", self.epoch)).expect("a legal key");
         let principal = self.config.node.clone();
         command.to_record(&Envelope { principal, key, caused_by: None, class: Class::Exogenous })
     }

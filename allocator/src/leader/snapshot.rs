@@ -15,7 +15,11 @@ use log_schema::{Chain, EpochNumber, Offset, codec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Config, Error, fold::Fold};
+use super::{
+    Config, Error,
+    checkpoint::{self, Checkpoint, Signer},
+    fold::Fold,
+};
 use crate::state::State;
 
 /// The version of the file. A file of another version is passed over.
@@ -64,7 +68,11 @@ impl<'a> Saver<'a> {
         if !fold.made.is_empty() || last_to.next() == self.covered {
             return Ok(());
         }
-        save(directory, fold.reader.epoch(), last_to, fold.chain, &fold.state)?;
+        let state = save(directory, fold.reader.epoch(), last_to, fold.chain, &fold.state)?;
+        if let Some(key) = &self.config.signing_key {
+            let checkpoint = Checkpoint { at: last_to, chain: fold.chain, state };
+            checkpoint::save(directory, &Signer::open(key)?.sign(checkpoint))?;
+        }
         self.covered = last_to.next();
         Ok(())
     }
@@ -78,14 +86,15 @@ pub(super) struct Found {
     pub state: State,
 }
 
-/// Saves the state as of `last_to`, and drops all but the newest files.
-fn save(directory: &Path, epoch: EpochNumber, last_to: Offset, chain: Chain, state: &State) -> Result<(), Error> {
+/// Saves the state as of `last_to`, drops all but the newest files, and returns the state's digest.
+fn save(directory: &Path, epoch: EpochNumber, last_to: Offset, chain: Chain, state: &State) -> Result<Chain, Error> {
     let mut bytes = codec::encode(&ContentsRef { version: VERSION, epoch, last_to, chain, state });
     let digest = Sha256::digest(&bytes);
     bytes.extend_from_slice(&digest);
     let path = directory.join(format!("{:020}.snapshot", last_to.0));
     write_whole(directory, &path, &bytes).map_err(|source| Error::Snapshot { path, source })?;
-    drop_old(directory)
+    drop_old(directory)?;
+    Ok(state.digest())
 }
 
 /// [`Contents`] without a copy of the state.

@@ -30,6 +30,7 @@ impl Cell {
         let config = Config {
             node: Principal::new("test").expect("legal"),
             snapshots: None,
+            signing_key: None,
             telemetry: Arc::new(InProcess::default()),
             take_over_after: None,
             agent_silent_after: None,

@@ -1,5 +1,6 @@
 //! The topics of a cell: made as they must be, and looked at before they are trusted.
 
+use log_schema::record::PAYLOAD_BYTES_MAX;
 use rdkafka::{
     admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication},
     error::{KafkaError, RDKafkaErrorCode},
@@ -13,6 +14,10 @@ use crate::Error;
 
 /// How many brokers hold each record, if there are that many.
 const REPLICATION: usize = 3;
+
+/// The setting that bounds one message, and the least that the largest record needs with its headers.
+const LARGEST: &str = "max.message.bytes";
+const MESSAGE_BYTES_MIN: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
 
 /// What a topic must be.
 pub(super) struct Wanted {
@@ -140,6 +145,10 @@ fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(ANSWER_MAX)).operation_timeout(Some(ANSWER_MAX))
 }
 
+fn setting(found: &Found, name: &str) -> String {
+    found.settings.get(name).and_then(|entry| entry.value.clone()).unwrap_or_default()
+}
+
 /// Refuses a topic that could lose, drop or reorder records.
 fn check(config: &Config, wanted: &Wanted, found: &Found) -> Result<(), Error> {
     if !wanted.keeps_all {
@@ -151,8 +160,16 @@ fn check(config: &Config, wanted: &Wanted, found: &Found) -> Result<(), Error> {
     if found.partitions != wanted.partitions {
         return unfit("the number of partitions", found.partitions.to_string(), wanted.partitions.to_string());
     }
+    let message_bytes = setting(found, LARGEST).parse().unwrap_or(0);
+    if message_bytes < MESSAGE_BYTES_MIN {
+        return unfit(
+            LARGEST,
+            message_bytes.to_string(),
+            format!("{MESSAGE_BYTES_MIN} at least, for the largest decision"),
+        );
+    }
     for (name, value) in &wanted.settings {
-        let stated = found.settings.get(name).and_then(|entry| entry.value.clone()).unwrap_or_default();
+        let stated = setting(found, name);
         if stated != *value {
             return unfit(name, stated, value.clone());
         }

@@ -101,7 +101,6 @@ fn append_failed(source: command_log::Error) -> Error {
     match source {
         command_log::Error::Oversize { .. }
         | command_log::Error::BatchTooLarge { .. }
-        | command_log::Error::Poisoned { .. }
         | command_log::Error::Closed
         | command_log::Error::Rejected { .. } => Error::Rejected { source },
         other => Error::AppendUnknown { source: Some(other) },

@@ -228,6 +228,9 @@ pub(crate) enum AuditAction {
 pub(crate) struct Verify {
     #[command(flatten)]
     pub(crate) place: LogPlace,
+    /// A directory of signed checkpoints to compare with [default: those of the cell's own directory].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoints: Option<PathBuf>,
 }
 
 /// `quipu whatif`.

@@ -28,6 +28,7 @@ async fn allocate(args: &cli::Allocator) -> anyhow::Result<()> {
     let config = leader::Config {
         node: node()?,
         snapshots: Some(layout.snapshots()),
+        signing_key: Some(layout.signing_key()),
         telemetry: Arc::new(KafkaTelemetry::open(&place).await?),
         take_over_after: Some(Duration::from_millis(args.take_over_ms)),
         agent_silent_after: silence(args.agent_silent_ms),

@@ -2,20 +2,36 @@
 
 use std::process::ExitCode;
 
+use allocator::leader::checkpoint::{self, Signed};
 use replay::{Report, verify::Finding};
 
-use super::{open_log, progress::Progress};
+use super::{
+    layout::Layout,
+    open_log::{self, Place},
+    progress::Progress,
+};
 use crate::{cli, exit::Code, output};
 
 /// Verifies the log of a cell, stopped or running.
 pub fn verify(args: &cli::Verify, format: output::Format) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let log = runtime.block_on(open_log::to_read(&args.place))?;
+    let signed = checkpoints(args)?;
     let mut progress = Progress::new("verified");
-    let report = runtime.block_on(replay::verify(&*log, &mut |at| progress.show(at)))?;
+    let report = runtime.block_on(replay::verify_against(&*log, &signed, &mut |at| progress.show(at)))?;
     progress.done();
     output::show(format, &serde_json::to_value(&report)?, || describe(&report))?;
     Ok(if report.holds() { ExitCode::SUCCESS } else { Code::Failed.into() })
+}
+
+/// The checkpoints of the cell's own directory, or of the one that was named.
+fn checkpoints(args: &cli::Verify) -> anyhow::Result<Vec<Signed>> {
+    let directory = match (&args.checkpoints, open_log::place(&args.place, false)?) {
+        (Some(directory), _) => directory.clone(),
+        (None, Place::Directory(root)) => Layout::new(root).snapshots(),
+        (None, Place::Kafka(_)) => return Ok(Vec::new()),
+    };
+    Ok(checkpoint::read_all(&directory)?)
 }
 
 fn describe(report: &replay::Report) -> String {
@@ -27,6 +43,7 @@ fn describe(report: &replay::Report) -> String {
             "void: {} epochs, {} decisions; duplicates: {}; waiting for an answer: {}",
             report.epochs_void, report.decisions_void, report.decisions_duplicate, report.undecided
         ),
+        format!("signed checkpoints that hold: {}", report.checkpoints),
         format!("chain {}", report.chain),
         format!("state {}", report.state_digest),
     ];

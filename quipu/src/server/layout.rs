@@ -2,7 +2,9 @@
 //!
 //! ```text
 //!   DIR/log           the command log, the only truth
-//!      /snapshots     the allocator's memory now and then; saves time at start-up
+//!      /snapshots     the allocator's memory now and then, which saves time at start-up, and
+//!                     signed checkpoints, which an auditor compares
+//!      /signing-key   what they are signed with; whoever has it can speak for the cell
 //!      /projections   what the gateway serves; rebuilt from the log when it is deleted
 //!      /agent         the sandboxes of this machine's tasks
 //!      /gateway-url   where the gateway listens, for the CLI
@@ -39,6 +41,11 @@ impl Layout {
     /// The allocator's snapshots.
     pub fn snapshots(&self) -> PathBuf {
         self.root.join("snapshots")
+    }
+
+    /// What checkpoints are signed with.
+    pub fn signing_key(&self) -> PathBuf {
+        self.root.join("signing-key")
     }
 
     /// The gateway's projections.

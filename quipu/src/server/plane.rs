@@ -38,6 +38,7 @@ impl Plane {
         let config = leader::Config {
             node: node()?,
             snapshots: Some(layout.snapshots()),
+            signing_key: Some(layout.signing_key()),
             telemetry,
             take_over_after: None,
             agent_silent_after: silence,

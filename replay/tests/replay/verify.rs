@@ -1,9 +1,10 @@
 //! The audit holds for whatever an allocator wrote, and finds whatever was changed since.
 
+use allocator::leader::checkpoint::{Checkpoint, Signed, Signer};
 use bytes::Bytes;
-use command_log::{Stored, memory::MemoryLog};
+use command_log::{Stored, memory::MemoryLog, reader::Verdict};
 use log_schema::{Command, DecisionV1, Event, Kind, Offset, Record, codec, job::JobKind};
-use replay::{Report, verify, verify::Error};
+use replay::{Report, redecide::Redecider, verify, verify::Error, verify_against};
 
 use super::{
     cell::{Cell, records, runtime},
@@ -161,4 +162,64 @@ fn a_log_whose_beginning_is_gone_needs_a_snapshot() {
     let rest = records(&wild_log(4, 100, false)).split_off(10);
     let refused = runtime().block_on(verify(&MemoryLog::from_records(rest), &mut |_| {}));
     assert!(matches!(refused, Err(Error::NeedsSnapshot { low: Offset(10) })));
+}
+
+/// What a leader signs after each decision of a log.
+fn signed(log: &MemoryLog) -> (tempfile::TempDir, Vec<Signed>) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let signer = Signer::open(&dir.path().join("key")).expect("made");
+    let mut again = Redecider::default();
+    let mut all = Vec::new();
+    for stored in records(log) {
+        if let Verdict::Decision(decision) = again.step(&stored).expect("a log that holds") {
+            let state = again.state().digest();
+            all.push(signer.sign(Checkpoint { at: decision.to, chain: decision.chain, state }));
+        }
+    }
+    (dir, all)
+}
+
+fn audit_against(log: &MemoryLog, signed: &[Signed]) -> Report {
+    runtime().block_on(verify_against(log, signed, &mut |_| {})).expect("a log that can be read")
+}
+
+#[test]
+fn a_log_holds_against_what_was_signed_of_it() {
+    let log = wild_log(7, 300, true);
+    let (_key, signed) = signed(&log);
+    let report = audit_against(&log, &signed);
+    assert!(report.holds(), "{:?}", report.finding);
+    assert_eq!(report.checkpoints, signed.len() as u64);
+    assert!(report.checkpoints > 10);
+}
+
+#[test]
+fn another_log_that_holds_by_itself_is_found_by_a_signed_checkpoint() {
+    let (_key, signed) = signed(&wild_log(7, 300, true));
+    let other = wild_log(8, 300, true);
+    assert!(audit(&other).holds());
+    let found = audit_against(&other, &signed).finding.expect("another log");
+    assert_eq!(found.code, "checkpoint_differs");
+}
+
+#[test]
+fn a_log_that_lost_its_end_is_found_by_a_signed_checkpoint() {
+    let log = wild_log(7, 300, true);
+    let (_key, signed) = signed(&log);
+    let shorter = MemoryLog::from_records(records(&log)[..150].to_vec());
+    assert!(audit(&shorter).holds());
+    let report = audit_against(&shorter, &signed);
+    assert_eq!(report.finding.expect("shorter").code, "checkpoint_beyond");
+    assert!(report.checkpoints > 0);
+}
+
+#[test]
+fn a_checkpoint_that_nobody_signed_is_found() {
+    let log = wild_log(7, 300, true);
+    let (_key, signed) = signed(&log);
+    let text = signed[0].to_string();
+    let (before, digits) = text.split_at(text.rfind("signature ").expect("a line") + "signature ".len());
+    let forged = format!("{before}{}{}", if digits.starts_with('0') { '1' } else { '0' }, &digits[1..]);
+    let found = audit_against(&log, &[forged.parse().expect("a checkpoint")]).finding.expect("forged");
+    assert_eq!(found.code, "checkpoint_forged");
 }

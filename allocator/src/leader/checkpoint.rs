@@ -1,0 +1,234 @@
+//! Signed checkpoints: who decided this log says what it was, so that later nobody can say otherwise.
+//!
+//! With each snapshot the leader signs the offset, the chain and the digest of its state, by Ed25519 (RFC 8032). A
+//! checkpoint is a few lines of text that can be kept elsewhere; an auditor who has one finds out if a
+//! log was replaced or shortened as a whole, which the chain alone cannot show.
+
+#![expect(clippy::disallowed_methods, reason = "the shell keeps keys and checkpoints in files")]
+
+use std::{
+    fmt,
+    fs::{self, File},
+    io::{self, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use log_schema::{Chain, Offset};
+
+/// The first line of a checkpoint: what it is, and the version of its form.
+const HEAD: &str = "quipu checkpoint 1";
+/// How the files of checkpoints end.
+const EXTENSION: &str = "checkpoint";
+
+/// A checkpoint could not be read, or the key to sign with could not be had.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are what the message names")]
+pub enum Error {
+    /// The system said no.
+    #[error("could not {doing} {}", path.display())]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    /// The file is no key.
+    #[error("{} is not a signing key of 32 bytes", path.display())]
+    Key { path: PathBuf },
+    /// The text is no checkpoint.
+    #[error("{} is not a checkpoint: {why}", path.display())]
+    Malformed { path: PathBuf, why: &'static str },
+}
+
+/// What a log was at an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The last offset that was decided.
+    pub at: Offset,
+    /// The chain up to and with that offset.
+    pub chain: Chain,
+    /// SHA-256 of the allocator's state there.
+    pub state: Chain,
+}
+
+/// The text that is signed.
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, chain, state } = self;
+        write!(f, "{HEAD}\nat {at}\nchain {chain}\nstate {state}\n")
+    }
+}
+
+/// A checkpoint, and who says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// What is said.
+    pub checkpoint: Checkpoint,
+    /// By whom: a public key.
+    pub key: [u8; 32],
+    signature: [u8; 64],
+}
+
+impl Signed {
+    /// Whether the holder of the key has said this.
+    pub fn is_genuine(&self) -> bool {
+        let key = VerifyingKey::from_bytes(&self.key);
+        let signature = Signature::from_bytes(&self.signature);
+        key.is_ok_and(|key| key.verify_strict(self.checkpoint.to_string().as_bytes(), &signature).is_ok())
+    }
+
+    /// The public key as people compare it.
+    pub fn key_text(&self) -> String {
+        hex(&self.key)
+    }
+}
+
+impl fmt::Display for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}key {}\nsignature {}\n", self.checkpoint, hex(&self.key), hex(&self.signature))
+    }
+}
+
+impl FromStr for Signed {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut lines = text.lines();
+        if lines.next() != Some(HEAD) {
+            return Err("it does not begin as one of this version does");
+        }
+        let mut value = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
+        let mut take = |name| value(name).ok_or("a line is missing or out of order");
+        let number = |text: &str| text.parse::<u64>().map_err(|_| "a number cannot be read");
+        let checkpoint = Checkpoint {
+            at: Offset(number(take("at")?)?),
+            chain: Chain(unhex(take("chain")?)?),
+            state: Chain(unhex(take("state")?)?),
+        };
+        let (key, signature) = (unhex(take("key")?)?, unhex(take("signature")?)?);
+        Ok(Self { checkpoint, key, signature })
+    }
+}
+
+/// Signs checkpoints with the cell's key.
+pub struct Signer(SigningKey);
+
+impl Signer {
+    /// Reads the key from its file, or makes one there, for its owner's eyes only.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |doing| move |source| Error::Io { doing, path: path.to_owned(), source };
+        match fs::read(path) {
+            Ok(bytes) => {
+                let key = bytes.try_into().map_err(|_| Error::Key { path: path.to_owned() })?;
+                Ok(Self(SigningKey::from_bytes(&key)))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut key = [0; 32];
+                let random = Path::new("/dev/urandom");
+                File::open(random).and_then(|mut file| file.read_exact(&mut key)).map_err(failed("draw"))?;
+                let made = File::options().write(true).create_new(true).mode(0o600).open(path);
+                made.and_then(|mut file| file.write_all(&key).and_then(|()| file.sync_all()))
+                    .map_err(failed("make"))?;
+                Ok(Self(SigningKey::from_bytes(&key)))
+            }
+            Err(error) => Err(failed("read")(error)),
+        }
+    }
+
+    /// Says so.
+    pub fn sign(&self, checkpoint: Checkpoint) -> Signed {
+        let signature = self.0.sign(checkpoint.to_string().as_bytes()).to_bytes();
+        Signed { checkpoint, key: self.0.verifying_key().to_bytes(), signature }
+    }
+}
+
+/// Keeps a checkpoint in a directory.
+pub fn save(directory: &Path, signed: &Signed) -> Result<(), Error> {
+    let path = directory.join(format!("{:020}.{EXTENSION}", signed.checkpoint.at.0));
+    fs::write(&path, signed.to_string()).map_err(|source| Error::Io { doing: "write", path, source })
+}
+
+/// The checkpoints of a directory, in order of offset; none where there is no directory.
+pub fn read_all(directory: &Path) -> Result<Vec<Signed>, Error> {
+    let failed = |doing, path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Io { doing, path, source }
+    };
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed("list", directory))?,
+    };
+    let mut all = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed("list", directory))?.path();
+        if path.extension().is_some_and(|extension| extension == EXTENSION) {
+            let text = fs::read_to_string(&path).map_err(failed("read", &path))?;
+            all.push(text.parse().map_err(|why| Error::Malformed { path, why })?);
+        }
+    }
+    all.sort_by_key(|signed: &Signed| signed.checkpoint.at);
+    Ok(all)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex<const N: usize>(text: &str) -> Result<[u8; N], &'static str> {
+    let mut bytes = [0; N];
+    if text.len() != 2 * N || !text.is_ascii() {
+        return Err("a value has another length");
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(|_| "a value is not hexadecimal")?;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint() -> Checkpoint {
+        Checkpoint { at: Offset(812), chain: Chain([1; 32]), state: Chain([2; 32]) }
+    }
+
+    #[test]
+    fn what_was_signed_is_genuine_and_nothing_else_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let signed = Signer::open(&dir.path().join("key")).expect("made").sign(checkpoint());
+        assert!(signed.is_genuine());
+        let text = signed.to_string();
+        assert_eq!(text.parse::<Signed>().expect("reads"), signed);
+        for (line, other) in [("at 812", "at 813"), ("chain 01", "chain 11"), ("state 02", "state 12")] {
+            let changed: Signed = text.replace(line, other).parse().expect("still a checkpoint");
+            assert!(!changed.is_genuine(), "{line} was changed");
+        }
+        let other = Signer::open(&dir.path().join("other")).expect("made").sign(checkpoint());
+        let borrowed = text.replace(&signed.key_text(), &other.key_text());
+        assert!(!borrowed.parse::<Signed>().expect("still a checkpoint").is_genuine());
+    }
+
+    #[test]
+    fn a_key_is_made_once_and_only_its_owner_reads_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("key");
+        let [one, again] = [(), ()].map(|()| Signer::open(&path).expect("opens").sign(checkpoint()));
+        assert_eq!(one, again);
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        fs::write(&path, "short").expect("written");
+        assert!(matches!(Signer::open(&path), Err(Error::Key { .. })));
+    }
+
+    #[test]
+    fn text_that_is_no_checkpoint_is_refused_with_a_reason() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let signer = Signer::open(&dir.path().join("key")).expect("made");
+        save(dir.path(), &signer.sign(checkpoint())).expect("saved");
+        assert_eq!(read_all(dir.path()).expect("whole").len(), 1);
+        let whole = signer.sign(checkpoint()).to_string();
+        for bad in ["", "hello", whole.split_once("chain").expect("a line").0, &whole.replace("chain 01", "chain zz")] {
+            fs::write(dir.path().join("1.checkpoint"), bad).expect("written");
+            assert!(matches!(read_all(dir.path()), Err(Error::Malformed { .. })), "{bad}");
+        }
+    }
+}

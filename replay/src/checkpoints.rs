@@ -1,0 +1,59 @@
+//! Comparing a log with what its leaders have signed.
+
+use std::iter::Peekable;
+
+use allocator::leader::checkpoint::{Checkpoint, Signed};
+use command_log::reader::Verdict;
+
+use crate::{redecide::Redecider, verify::Finding};
+
+/// Signed checkpoints that are still to be compared.
+pub(crate) struct Checkpoints<'a> {
+    left: Peekable<std::slice::Iter<'a, Signed>>,
+    /// How many were equal.
+    pub(crate) held: u64,
+}
+
+impl<'a> Checkpoints<'a> {
+    /// These, in order of offset.
+    pub(crate) fn new(signed: &'a [Signed]) -> Self {
+        Self { left: signed.iter().peekable(), held: 0 }
+    }
+
+    /// Compares what was signed of the decision that was just made again.
+    pub(crate) fn compare(&mut self, verdict: &Verdict, again: &Redecider) -> Result<(), Box<Finding>> {
+        let Verdict::Decision(decision) = verdict else { return Ok(()) };
+        while let Some(signed) = self.left.next_if(|signed| signed.checkpoint.at <= decision.to) {
+            let found = || Checkpoint { at: decision.to, chain: decision.chain, state: again.state().digest() };
+            if !signed.is_genuine() {
+                return Err(finding(signed, "checkpoint_forged", "its signature is not of its text"));
+            }
+            if signed.checkpoint != found() {
+                return Err(finding(
+                    signed,
+                    "checkpoint_differs",
+                    "the log is another one than the one that was signed",
+                ));
+            }
+            self.held += 1;
+        }
+        Ok(())
+    }
+
+    /// Nothing may have been signed of what the log does not hold.
+    pub(crate) fn are_done(&mut self, again: &Redecider) -> Result<(), Box<Finding>> {
+        let Some(signed) = self.left.next() else { return Ok(()) };
+        let why = format!("the log ends before offset {}", again.reader().next());
+        Err(finding(signed, "checkpoint_beyond", &why))
+    }
+}
+
+fn finding(signed: &Signed, code: &'static str, why: &str) -> Box<Finding> {
+    Box::new(Finding {
+        at: signed.checkpoint.at,
+        code,
+        message: format!("the checkpoint signed by {} does not hold: {why}", signed.key_text()),
+        hint: "keep log and checkpoint as they are: one of the two was changed, shortened, or is of another cell",
+        difference: None,
+    })
+}
