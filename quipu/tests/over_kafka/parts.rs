@@ -85,7 +85,7 @@ impl Parts {
 
     /// The process that leads, as the log names it.
     fn leader(&mut self) -> (String, Child) {
-        let leader = self.asked("{ cell { leader { node } } }", json!({}))["cell"]["leader"]["node"].take();
+        let leader = self.asked("{ cell { log { leader } } }", json!({}))["cell"]["log"]["leader"].take();
         let leader = leader.as_str().expect("somebody leads").to_owned();
         let is_leader = |(_, child): &(String, Child)| leader.ends_with(&format!("-{}", child.id()));
         let at = self.allocators.iter().position(is_leader).expect("one of ours leads");
@@ -93,7 +93,7 @@ impl Parts {
     }
 
     pub(crate) fn epoch(&self) -> u64 {
-        let epoch = &self.asked("{ cell { leader { epoch } } }", json!({}))["cell"]["leader"]["epoch"];
+        let epoch = &self.asked("{ cell { log { epoch } } }", json!({}))["cell"]["log"]["epoch"];
         epoch.as_u64().or_else(|| epoch.as_str()?.parse().ok()).expect("a number")
     }
 
