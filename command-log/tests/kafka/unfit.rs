@@ -76,6 +76,13 @@ async fn a_topic_that_may_elect_a_leader_without_the_records_is_refused() {
 
 #[ignore = "needs Kafka: make test-kafka"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_does_not_take_the_largest_decision_is_refused() {
+    let error = refused(&cell_with(&[("max.message.bytes", "500000")]).await).await;
+    assert!(error.contains("max.message.bytes is 500000, and must be 987136 at least"), "{error}");
+}
+
+#[ignore = "needs Kafka: make test-kafka"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_of_two_partitions_has_no_order_and_is_refused() {
     let config = Cluster::one().cell();
     drop(open(&config).await);

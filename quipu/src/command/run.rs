@@ -155,6 +155,8 @@ struct Session<'a> {
     listening: BTreeMap<FeedId, Listening>,
     /// Output that was not there yet, and when to ask again.
     later: Vec<(Instant, Listening)>,
+    /// Tasks whose output was asked for and did not come, and why.
+    missing: BTreeMap<String, String>,
     /// Until when output is waited for, once the job is over.
     drain_until: Option<Instant>,
     interrupted: bool,
@@ -174,6 +176,7 @@ impl<'a> Session<'a> {
             console: Console::new(job.count > 1),
             listening: BTreeMap::new(),
             later: Vec::new(),
+            missing: BTreeMap::new(),
             drain_until: None,
             interrupted: false,
         })
@@ -196,6 +199,9 @@ impl<'a> Session<'a> {
             }
         }
         self.console.finish()?;
+        for (task, why) in &self.missing {
+            output::notice(&format!("the output of {task} is not to be had: {why}"));
+        }
         self.tell_failures();
         Ok(if self.interrupted { INTERRUPTED } else { self.follow.exit_code() })
     }
@@ -216,13 +222,18 @@ impl<'a> Session<'a> {
             }
             Message::Item(id, data) => {
                 if let Some(listening) = self.listening.get(&id) {
+                    self.missing.remove(&listening.task);
                     let text = data["taskLog"]["text"].as_str().unwrap_or_default();
                     self.console.write(&listening.task, listening.stream, text)?;
                 }
             }
             Message::Failed(id, error) if id == self.events => return Err(error.into()),
             Message::Failed(id, error) => self.listen_later(id, &error),
-            Message::Over(id) => drop(self.listening.remove(&id)),
+            Message::Over(id) => {
+                if let Some(listening) = self.listening.remove(&id) {
+                    self.missing.remove(&listening.task);
+                }
+            }
         }
         Ok(())
     }
@@ -252,8 +263,8 @@ impl<'a> Session<'a> {
     /// What an agent or the rows do not know yet they will know soon.
     fn listen_later(&mut self, id: FeedId, error: &Error) {
         let Some(listening) = self.listening.remove(&id) else { return };
+        self.missing.insert(listening.task.clone(), error.to_string());
         if listening.attempts == OUTPUT_ATTEMPTS_MAX {
-            output::notice(&format!("the output of {} is not to be had: {error}", listening.task));
             return;
         }
         let listening = Listening { attempts: listening.attempts + 1, ..listening };
