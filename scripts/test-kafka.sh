@@ -10,6 +10,7 @@ for tool in java mvn; do
     fi
 done
 command-log/kafka-dev/kafka.sh jars
+# With the whole workspace, so that nothing is built with other features than the other tests have.
+"${CARGO:-cargo}" test --workspace --locked --test kafka -- --ignored
 # One story at a time where whole cells run beside the brokers.
-"${CARGO:-cargo}" test -p command-log --test kafka --locked -- --ignored
-"${CARGO:-cargo}" test -p quipu --test over_kafka --locked -- --ignored --test-threads 1
+"${CARGO:-cargo}" test --workspace --locked --test over_kafka -- --ignored --test-threads 1

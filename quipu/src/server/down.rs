@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agent::sandbox::Sandbox;
+use agent::{process_tree::is_running, sandbox::Sandbox};
 use anyhow::bail;
 use nix::{
     sys::signal::{Signal, kill},
@@ -59,7 +59,7 @@ fn supervisors(layout: &Layout) -> anyhow::Result<Vec<(Sandbox, i32)>> {
     for entry in entries {
         let sandbox = Sandbox::at(entry?.path());
         let Some(named) = sandbox.supervisor()? else { continue };
-        if agent::process_tree::is_running(named.pid, named.start_ticks) {
+        if is_running(named.pid, named.start_ticks) {
             running.push((sandbox, named.pid));
         }
     }
@@ -68,10 +68,13 @@ fn supervisors(layout: &Layout) -> anyhow::Result<Vec<(Sandbox, i32)>> {
 
 /// Asks a process to end and waits for it; says whether one ran.
 fn end(file: &PidFile, what: &str) -> anyhow::Result<bool> {
-    let Some(pid) = file.running() else { return Ok(false) };
+    let Some((pid, started)) = file.named().filter(|(pid, started)| is_running(*pid, *started)) else {
+        return Ok(false);
+    };
     kill(Pid::from_raw(pid), Signal::SIGTERM)?;
     let begun = Instant::now();
-    while file.running() == Some(pid) {
+    // The file may go before the process does, which still has to let go of the log.
+    while is_running(pid, started) {
         if begun.elapsed() > PATIENCE {
             bail!(
                 "the {what} (process {pid}) has not ended within {} s; it may be stuck: look at its output",

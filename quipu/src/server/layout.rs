@@ -104,11 +104,16 @@ impl PidFile {
 
     /// The process, if it still runs.
     pub fn running(&self) -> Option<i32> {
+        self.named().filter(|(pid, started)| agent::process_tree::is_running(*pid, *started)).map(|(pid, _)| pid)
+    }
+
+    /// The process that is named, and when it started.
+    pub fn named(&self) -> Option<(i32, u64)> {
         let text = fs::read_to_string(&self.0).ok()?;
         let mut words = text.split_whitespace();
         let pid: i32 = words.next()?.parse().ok()?;
         let started: u64 = words.next()?.parse().ok()?;
-        agent::process_tree::is_running(pid, started).then_some(pid)
+        Some((pid, started))
     }
 
     /// Says that nobody runs.

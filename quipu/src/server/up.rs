@@ -42,8 +42,9 @@ async fn up(args: &cli::Up) -> anyhow::Result<()> {
         () = plane.broken() => Ok(()),
         failed = keep_agent => failed,
     };
+    let stopped = plane.stop().await;
     layout.control_pid().remove();
-    plane.stop().await.and(ended)?;
+    stopped.and(ended)?;
     eprintln!("stopped. Tasks and their agent go on; `quipu up` takes the cell up again, `quipu down` ends the agent.");
     Ok(())
 }
