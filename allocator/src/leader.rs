@@ -110,6 +110,17 @@ impl Error {
     }
 }
 
+/// How long whoever is told to stop may take to finish: an append may wait for brokers that are down.
+const STOPPING_MAX: Duration = Duration::from_secs(5);
+
+/// Resolves when there was time enough to stop. What was not acked may or may not be in the log; the next reign finds out.
+async fn given_up(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody can say stop any more, which is a reason to.
+    let _ = stop.wait_for(|stopped| *stopped).await;
+    tokio::time::sleep(STOPPING_MAX).await;
+    tracing::warn!("stopped before the log had acked everything");
+}
+
 /// The wait before the log is read again after an error.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
@@ -119,7 +130,13 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// told that nobody else can open the log ends with [`Error::Superseded`].
 pub async fn lead(log: Arc<dyn Log>, config: Config, mut stop: watch::Receiver<bool>) -> Result<(), Error> {
     loop {
-        match reign::reign(Arc::clone(&log), &config, &mut stop).await {
+        let mut asked = stop.clone();
+        let reigned = tokio::select! {
+            reigned = reign::reign(Arc::clone(&log), &config, &mut stop) => reigned,
+            () = given_up(&mut asked) => return Ok(()),
+        };
+        match reigned {
+            Err(error) if *stop.borrow() && error.is_transient() => return Ok(()),
             Err(Error::Superseded { epoch }) if config.take_over_after.is_some() => {
                 tracing::warn!(epoch = epoch.0, "another allocator leads");
             }

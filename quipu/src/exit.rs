@@ -91,6 +91,9 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// The exit code for an error. One that no command has words for is a failure.
 pub(crate) fn code_of(error: &anyhow::Error) -> Code {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.code;
+    }
     for cause in error.chain() {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
             return failure.code;
@@ -106,6 +109,10 @@ pub(crate) fn code_of(error: &anyhow::Error) -> Code {
 }
 
 fn hint_of(error: &anyhow::Error) -> Option<String> {
+    // One that was added as context is found at the whole error, not in its chain.
+    if let Some(hint) = error.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone()) {
+        return Some(hint);
+    }
     error.chain().find_map(|cause| {
         let failure = cause.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone());
         failure.or_else(|| cause.downcast_ref::<client::Error>().and_then(client::Error::hint))

@@ -18,13 +18,19 @@ pub mod supervise;
 pub mod up;
 pub mod whatif;
 
+use std::io::IsTerminal;
+
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 /// Writes what happens to standard error; `RUST_LOG` says how much.
 fn start_tracing(default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let format = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).with_target(false);
+    let format = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(filter)
+        .with_target(false);
     // A second call, in tests, changes nothing.
     let _ = format.try_init();
 }

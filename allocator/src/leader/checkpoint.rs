@@ -124,9 +124,7 @@ impl Signer {
                 let mut key = [0; 32];
                 let random = Path::new("/dev/urandom");
                 File::open(random).and_then(|mut file| file.read_exact(&mut key)).map_err(failed("draw"))?;
-                let made = File::options().write(true).create_new(true).mode(0o600).open(path);
-                made.and_then(|mut file| file.write_all(&key).and_then(|()| file.sync_all()))
-                    .map_err(failed("make"))?;
+                make(path, &key).map_err(failed("make"))?;
                 Ok(Self(SigningKey::from_bytes(&key)))
             }
             Err(error) => Err(failed("read")(error)),
@@ -138,6 +136,15 @@ impl Signer {
         let signature = self.0.sign(checkpoint.to_string().as_bytes()).to_bytes();
         Signed { checkpoint, key: self.0.verifying_key().to_bytes(), signature }
     }
+}
+
+/// Writes a key beside its place and moves it there, so that there is never half of one.
+fn make(path: &Path, key: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("writing");
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(key)?;
+    file.sync_all()?;
+    fs::rename(beside, path)
 }
 
 /// Keeps a checkpoint in a directory.

@@ -47,6 +47,8 @@ struct Reign<'a> {
     claimed_at: Offset,
     /// Whether a tick is on its way: appended, not read back.
     tick_pending: bool,
+    /// Since when timers wait for a tick to run from.
+    unanchored_since: Option<Instant>,
 }
 
 /// Folds the log until a leader is missed, claims the next epoch and leads until told to stop.
@@ -60,7 +62,8 @@ pub(super) async fn reign(log: Arc<dyn Log>, config: &Config, stop: &mut watch::
     let epoch = fold.reader.epoch().next();
     let claim = EpochV1 { epoch, node: config.node.clone(), logic_version: LOGIC_VERSION };
     let claimed_at = claim_in(&*log, &mut fold, &claim).await?;
-    let mut reign = Reign { log, config, fold, liveness, saver, epoch, claimed_at, tick_pending: false };
+    let mut reign =
+        Reign { log, config, fold, liveness, saver, epoch, claimed_at, tick_pending: false, unanchored_since: None };
     tracing::info!(epoch = epoch.0, from = reign.fold.next_from().0, "leading");
     reign.decide().await?;
     loop {
@@ -74,7 +77,7 @@ pub(super) async fn reign(log: Arc<dyn Log>, config: &Config, stop: &mut watch::
             Input::LookForSilence => reign.mark_silent().await?,
             Input::Stop => return reign.saver.save(&reign.fold),
         }
-        reign.saver.save_when_due(&reign.fold)?;
+        reign.saver.save_when_due(&reign.fold);
     }
 }
 
@@ -90,8 +93,13 @@ async fn claim_in(log: &dyn Log, fold: &mut Fold, claim: &EpochV1) -> Result<Off
 }
 
 impl Reign<'_> {
+    /// Time comes before records: a log that never rests must not keep it from moving on. One tick at a
+    /// time is on its way, so records come in between.
     async fn next_input(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Input, Error> {
         let tick_at = self.next_tick_at();
+        if tick_at.is_some_and(|at| at <= Instant::now()) && !*stop.borrow() {
+            return Ok(Input::TickDue);
+        }
         let tick_due = async {
             match tick_at {
                 Some(at) => tokio::time::sleep_until(at).await,
@@ -101,9 +109,9 @@ impl Reign<'_> {
         Ok(tokio::select! {
             biased;
             _ = stop.wait_for(|stopped| *stopped) => Input::Stop,
-            batch = self.fold.follower.next_batch() => Input::Records(batch?),
             () = tick_due => Input::TickDue,
             () = self.liveness.next_look() => Input::LookForSilence,
+            batch = self.fold.follower.next_batch() => Input::Records(batch?),
         })
     }
 
@@ -140,6 +148,7 @@ impl Reign<'_> {
     /// on would leave timers waiting for one.
     fn tick(&mut self) -> Record {
         self.tick_pending = true;
+        self.unanchored_since = None;
         let now = wall_clock().max(self.fold.state.now.after(1));
         self.command(&Command::Tick(TickV1 { now }), "tick")
     }
@@ -166,17 +175,17 @@ impl Reign<'_> {
     }
 
     /// When to append a tick: at once with a backlog, at the first timer's time, never otherwise.
-    fn next_tick_at(&self) -> Option<Instant> {
+    fn next_tick_at(&mut self) -> Option<Instant> {
         if self.tick_pending {
             return None;
         }
         let due = self.fold.state.next_tick()?;
-        let wait_ms = match due {
-            _ if self.fold.state.has_backlog() => 0,
-            TimeMs(0) => TICK_COALESCE_MS,
-            TimeMs(due) => due.saturating_sub(wall_clock().0).max(1),
-        };
-        Some(Instant::now() + Duration::from_millis(wait_ms))
+        let now = Instant::now();
+        Some(match due {
+            _ if self.fold.state.has_backlog() => now,
+            TimeMs(0) => *self.unanchored_since.get_or_insert(now) + Duration::from_millis(TICK_COALESCE_MS),
+            TimeMs(due) => now + Duration::from_millis(due.saturating_sub(wall_clock().0)),
+        })
     }
 }
 

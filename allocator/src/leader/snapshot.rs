@@ -54,10 +54,16 @@ impl<'a> Saver<'a> {
         Self { config, covered: fold.reader.first_undecided() }
     }
 
-    /// Saves a snapshot if it is time for one.
-    pub fn save_when_due(&mut self, fold: &Fold) -> Result<(), Error> {
+    /// Saves a snapshot if it is time for one. One that fails is tried again later: it only saves time.
+    pub fn save_when_due(&mut self, fold: &Fold) {
         let decided = fold.reader.first_undecided();
-        if decided.0 - self.covered.0 >= SAVE_EVERY { self.save(fold) } else { Ok(()) }
+        if decided.0 - self.covered.0 < SAVE_EVERY {
+            return;
+        }
+        if let Err(error) = self.save(fold) {
+            tracing::error!(error = &error as &dyn std::error::Error, "no snapshot was taken");
+            self.covered = decided;
+        }
     }
 
     /// Saves a snapshot, if the state is exactly that of the last decision in the log.
@@ -130,7 +136,7 @@ fn open(bytes: &[u8]) -> Option<Found> {
 }
 
 /// Writes beside, syncs, and renames: a crash leaves the old file or the new one.
-fn write_whole(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_whole(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     let beside = path.with_extension("writing");
     let mut file = File::create(&beside)?;

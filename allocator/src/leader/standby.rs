@@ -49,7 +49,7 @@ pub(super) async fn stand_by(
             batch = fold.follower.next_batch() => {
                 let led_to = fold.reader.last_to();
                 fold.take(batch?, None)?;
-                saver.save_when_due(fold)?;
+                saver.save_when_due(fold);
                 // Whoever decides leads; what waits now has waited for that leader from now on.
                 if fold.reader.last_to() != led_to {
                     missed_since = None;

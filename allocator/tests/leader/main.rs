@@ -11,7 +11,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use allocator::leader::Error;
 use cell::{Cell, PATIENCE, agent, answered, job, placed};
 use command_log::{Log, memory::MemoryLog};
-use log_schema::{DecisionV1, EpochNumber, EpochV1, Event, Principal};
+use log_schema::{
+    Class, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, Key, Kind, Principal, command::StopJobV1,
+};
 
 #[tokio::test]
 async fn a_backlog_is_worked_off_by_ticks_alone() {
@@ -127,4 +129,42 @@ async fn a_snapshot_of_another_log_is_refused() {
     let (leading, _stop) = cell.lead();
     let ended = tokio::time::timeout(PATIENCE, leading).await.expect("it refuses").expect("without a panic");
     assert!(matches!(ended, Err(Error::SnapshotAhead { .. })), "{ended:?}");
+}
+
+/// A steady load of commands, for as long as a story may take.
+fn load(cell: &Cell) -> tokio::task::JoinHandle<()> {
+    let log = Arc::clone(&cell.log);
+    tokio::spawn(async move {
+        for n in 0.. {
+            let envelope = Envelope {
+                principal: Principal::new("load").expect("legal"),
+                key: Key::new(format!("l{n}")).expect("legal"),
+                caused_by: None,
+                class: Class::Exogenous,
+            };
+            let command = Command::StopJob(StopJobV1 { job: "nothing".parse().expect("legal") });
+            log.append(vec![command.to_record(&envelope)]).await.expect("a memory log takes it");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+}
+
+#[tokio::test]
+async fn time_goes_on_while_commands_come_faster_than_it_is_waited_for() {
+    let mut cell = Cell::new();
+    cell.config.agent_silent_after = Some(Duration::from_millis(40));
+    let (_leading, _stop) = cell.lead();
+    let load = load(&cell);
+    cell.ask(agent("a1")).await;
+    let is_away = |event: &Event| matches!(event, Event::AgentUnreachable(_));
+    cell.decisions_until(|seen| seen.iter().flat_map(DecisionV1::events).any(is_away)).await;
+    // The agent is given up after some time, which needs a tick to run from.
+    let ticked = async {
+        while !cell.records().await.iter().any(|stored| stored.record.kind == Kind::Tick.number()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3), ticked).await.expect("a tick, though the log never rests");
+    assert!(!load.is_finished());
+    load.abort();
 }

@@ -25,6 +25,10 @@ impl FrozenLog {
     /// Blocks while it reads what was written last. A directory without a log is an error.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let place = recovery::store_in(path.as_ref());
+        if !place.join("CURRENT").exists() {
+            let source = std::io::ErrorKind::NotFound.into();
+            return Err(Error::Io { doing: "find a log in", path: path.as_ref().to_owned(), source });
+        }
         let open = || Store::open_frozen(&place, &Options::default());
         let store = (1..TRIES).find_map(|_| open().ok()).map_or_else(open, Ok)?;
         let high = store.end()?;

@@ -35,9 +35,15 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        // The end of the topic is where a follower usually is.
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
-            return;
+        match error.rdkafka_error_code() {
+            // The end of the topic is where a follower usually is.
+            Some(RDKafkaErrorCode::PartitionEOF) => return,
+            // Said again and again while a broker is down.
+            Some(RDKafkaErrorCode::BrokerTransportFailure) => {
+                tracing::debug!(target: "kafka", %error, "{reason}");
+                return;
+            }
+            _ => {}
         }
         tracing::warn!(target: "kafka", %error, "{reason}");
     }

@@ -19,6 +19,14 @@ const REPLICATION: usize = 3;
 const LARGEST: &str = "max.message.bytes";
 const MESSAGE_BYTES_MIN: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
 
+/// The setting that says how many brokers must have a record before it is acked.
+const IN_SYNC: &str = "min.insync.replicas";
+
+/// More than half of the brokers that hold the log.
+fn in_sync_of(replicas: usize) -> usize {
+    replicas / 2 + 1
+}
+
 /// What a topic must be.
 pub(super) struct Wanted {
     name: String,
@@ -94,7 +102,7 @@ async fn create(
     if !config.create {
         return Err(Error::TopicMissing { topic: wanted.name.clone() });
     }
-    let in_sync = (replication / 2 + 1).min(replication).to_string();
+    let in_sync = in_sync_of(replication).to_string();
     let partitions = i32::try_from(wanted.partitions).expect("few partitions");
     let copies = i32::try_from(replication).unwrap_or(i32::MAX);
     let mut topic = NewTopic::new(&wanted.name, partitions, TopicReplication::Fixed(copies));
@@ -102,7 +110,7 @@ async fn create(
         topic = topic.set(name, value);
     }
     if wanted.keeps_all {
-        topic = topic.set("min.insync.replicas", &in_sync);
+        topic = topic.set(IN_SYNC, &in_sync);
     }
     let made = admin.create_topics([&topic], &options()).await;
     let refused = |error| failed(&config.to_string(), "make a topic", error);
@@ -173,6 +181,10 @@ fn check(config: &Config, wanted: &Wanted, found: &Found) -> Result<(), Error> {
         if stated != *value {
             return unfit(name, stated, value.clone());
         }
+    }
+    let in_sync = setting(found, IN_SYNC).parse().unwrap_or(0);
+    if in_sync < in_sync_of(found.replicas) {
+        return unfit(IN_SYNC, in_sync.to_string(), format!("{} at least", in_sync_of(found.replicas)));
     }
     match config.replication.map(usize::from) {
         Some(asked) if found.replicas < asked => {

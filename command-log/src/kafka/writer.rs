@@ -277,7 +277,9 @@ impl ProducerContext<NoCustomPartitioner> for Deliveries {
 
     fn delivery(&self, delivered: &DeliveryResult<'_>, number: usize) {
         let outcome = match delivered {
-            Ok(message) => Ok(offset(message.offset())),
+            Ok(message) if message.offset() >= 0 => Ok(offset(message.offset())),
+            // A repeat that the broker knew: it is in the log, and nobody says where.
+            Ok(_) => Err(Error::Unacked { place: self.0.place.clone(), why: "its offset is not known".to_owned() }),
             Err((error, _)) => Err(self.0.error(error)),
         };
         self.0.settle(number, 1, outcome);

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use log_schema::{AgentId, JobId, MilliCpu, Offset, Resources};
+use replay::whatif::change::ADDED_AGENTS_MAX;
 
 use crate::duration;
 
@@ -73,6 +74,9 @@ impl FromStr for AgentsToAdd {
         let (count, rest) = text.split_once('x').ok_or(EXPECTED)?;
         let resources = rest.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).ok_or(EXPECTED)?;
         let count = count.parse().ok().filter(|count| *count > 0).ok_or(EXPECTED)?;
+        if count > ADDED_AGENTS_MAX {
+            return Err(format!("{count} agents are more than {ADDED_AGENTS_MAX}"));
+        }
         Ok(Self { count, resources: self::resources(&resources.replace(',', " "))? })
     }
 }

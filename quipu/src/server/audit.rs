@@ -10,13 +10,18 @@ use super::{
     open_log::{self, Place},
     progress::Progress,
 };
-use crate::{cli, exit::Code, output};
+use crate::{
+    cli,
+    exit::{Code, Failure},
+    output,
+};
 
 /// Verifies the log of a cell, stopped or running.
 pub fn verify(args: &cli::Verify, format: output::Format) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let log = runtime.block_on(open_log::to_read(&args.place))?;
+    // Read before the log is: a cell that runs may sign more than the log that is opened then holds.
     let signed = checkpoints(args)?;
+    let log = runtime.block_on(open_log::to_read(&args.place))?;
     let mut progress = Progress::new("verified");
     let report = runtime.block_on(replay::verify_against(&*log, &signed, &mut |at| progress.show(at)))?;
     progress.done();
@@ -31,7 +36,11 @@ fn checkpoints(args: &cli::Verify) -> anyhow::Result<Vec<Signed>> {
         (None, Place::Directory(root)) => Layout::new(root).snapshots(),
         (None, Place::Kafka(_)) => return Ok(Vec::new()),
     };
-    Ok(checkpoint::read_all(&directory)?)
+    let signed = checkpoint::read_all(&directory)?;
+    if signed.is_empty() && args.checkpoints.is_some() {
+        return Err(Failure::usage(format!("there is no checkpoint in {}", directory.display())).into());
+    }
+    Ok(signed)
 }
 
 fn describe(report: &replay::Report) -> String {
