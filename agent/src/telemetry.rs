@@ -101,6 +101,7 @@ fn sample(agent: &AgentId, directory: &Path, before: &Reading, after: &Reading) 
         net_rx_bytes: net_rx_bytes.saturating_sub(before.counters.net_rx_bytes),
         net_tx_bytes: net_tx_bytes.saturating_sub(before.counters.net_tx_bytes),
         tasks: after.tasks.iter().map(|(key, usage)| task_usage(key, usage, before, after)).collect(),
+        gateway: None,
     })
 }
 

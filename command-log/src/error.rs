@@ -76,6 +76,12 @@ pub enum Error {
     /// What was configured for the log's clients is not theirs to say, or makes no sense.
     #[error("{name}: {why}")]
     Configuration { name: String, why: String },
+    /// The archive is not of this log, or the log was made anew: one of both is the wrong one.
+    #[error("the archive and the log hold different records at offset {at}")]
+    OtherLog { at: Offset },
+    /// A file of the archive could not be used.
+    #[error("the archive cannot be used")]
+    Archive { source: Box<crate::file::Error> },
     /// The log is elsewhere and said no; trying again does not help.
     #[error("the log at {place} refused to {doing}")]
     Rejected { place: String, doing: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
@@ -106,6 +112,8 @@ impl Error {
             Self::TopicUnfit { .. } => "topic_unfit",
             Self::TopicMissing { .. } => "topic_missing",
             Self::Configuration { .. } => "configuration",
+            Self::OtherLog { .. } => "other_log",
+            Self::Archive { .. } => "archive",
         }
     }
 
@@ -129,7 +137,11 @@ impl Error {
             ),
             Self::Locked { .. } => Some("stop the other process, or use another directory"),
             Self::Poisoned { .. } => Some("find out why the disk refused the write, then start again"),
-            Self::BelowLow { .. } => Some("start from a snapshot that covers the low watermark"),
+            Self::BelowLow { .. } => {
+                Some("name the archive that has it (--archive), or start from a snapshot that covers the low watermark")
+            }
+            Self::OtherLog { .. } => Some("name the archive of this very cell; nothing was appended"),
+            Self::Archive { .. } => Some("restore the file from a copy; an archive is whole or it is not used"),
             Self::Unacked { .. } => Some("try again with the same key: what was appended already is not done twice"),
             Self::TopicUnfit { .. } => {
                 Some("mend the topic's settings with kafka-configs, or use another cell; nothing was appended")
@@ -144,6 +156,15 @@ impl Error {
             | Self::Io { .. }
             | Self::Unreachable { .. }
             | Self::Rejected { .. } => None,
+        }
+    }
+}
+
+impl From<crate::file::Error> for Error {
+    fn from(error: crate::file::Error) -> Self {
+        match error {
+            crate::file::Error::Log(error) => error,
+            error => Self::Archive { source: Box::new(error) },
         }
     }
 }

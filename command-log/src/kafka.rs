@@ -60,6 +60,8 @@ pub struct KafkaLog {
     cold: Arc<ColdReaders>,
     /// One past the highest offset that was ever heard of: the tail comes after.
     heard: AtomicU64,
+    /// The lowest offset that was there when it was last asked for: what is below will not come back.
+    low: AtomicU64,
 }
 
 /// The tail, and the thread that moves it on.
@@ -84,7 +86,16 @@ impl KafkaLog {
             cold: Arc::new(ColdReaders::new(config, &topic)),
             client,
             heard: AtomicU64::new(marks.high.0),
+            low: AtomicU64::new(marks.low.0),
         })
+    }
+
+    /// Lets the brokers forget what is below an offset, which an archive has to have: it cannot be undone.
+    /// Returns the low watermark after that.
+    pub async fn forget(&self, below: Offset) -> Result<Offset, Error> {
+        let low = topic::forget(&self.config, below).await?;
+        self.low.fetch_max(low.0, Ordering::AcqRel);
+        Ok(low)
     }
 
     fn hear(&self, high: Offset) -> Offset {
@@ -116,6 +127,10 @@ impl KafkaLog {
     async fn read_at(&self, from: Offset, bytes_max: usize) -> Result<Vec<Stored>, Error> {
         let tail = self.tail()?;
         let mut high = self.hear(tail.high());
+        let low = Offset(self.low.load(Ordering::Acquire));
+        if from < low {
+            return Err(Error::BelowLow { from, low });
+        }
         if from > high {
             let marks = self.marks().await?;
             marks.admit(from)?;
@@ -129,8 +144,17 @@ impl KafkaLog {
         }
         match tail.read(from, bytes_max) {
             Some(recent) => Ok(recent),
-            None => Arc::clone(&self.cold).read(from, high, bytes_max).await,
+            None => self.read_cold(from, high, bytes_max).await,
         }
+    }
+
+    /// Reads what is no longer in memory. Where the brokers have it no longer either, that is what it says.
+    async fn read_cold(&self, from: Offset, high: Offset, bytes_max: usize) -> Result<Vec<Stored>, Error> {
+        let read = Arc::clone(&self.cold).read(from, high, bytes_max).await;
+        if matches!(read, Err(Error::Rejected { .. })) {
+            self.marks().await?.admit(from)?;
+        }
+        read
     }
 
     /// Waits until the tail holds the record at `from`, which the brokers have.
@@ -144,6 +168,7 @@ impl KafkaLog {
 
     async fn marks(&self) -> Result<Watermarks, Error> {
         let Watermarks { low, high } = watermarks_of(&self.client).await?;
+        self.low.fetch_max(low.0, Ordering::AcqRel);
         Ok(Watermarks { low, high: self.hear(high) })
     }
 }

@@ -18,20 +18,24 @@
 //! - [`reader::Reader`]: says which epochs and decisions count. Every consumer uses it.
 //! - [`memory::MemoryLog`]: tests and what-if forks. [`embedded::EmbeddedLog`]: RocksDB, the default.
 //!   [`kafka::KafkaLog`]: a topic that many processes share.
+//! - [`file`] and [`archive`]: stretches of a log in files, and a log that goes on from them.
 //! - [`conformance`]: the suite that every log passes.
 
+pub mod archive;
 pub mod conformance;
 pub mod embedded;
 pub mod error;
 pub mod file;
 pub mod follower;
 pub mod kafka;
+mod kept;
 pub mod limits;
 pub mod memory;
 pub mod reader;
 pub mod remote;
 mod tail;
 pub mod telemetry;
+pub mod trace;
 
 pub use error::Error;
 pub use follower::Follower;

@@ -44,6 +44,9 @@ pub struct Sample {
     pub net_tx_bytes: u64,
     /// What each running task uses, in order of task.
     pub tasks: Vec<TaskUsage>,
+    /// Where the gateway that the agent is connected to listens; that gateway adds it.
+    #[serde(default)]
+    pub gateway: Option<String>,
 }
 
 /// What one task uses, its whole process tree together.
@@ -134,6 +137,7 @@ mod tests {
             net_rx_bytes: 1,
             net_tx_bytes: 2,
             tasks: Vec::new(),
+            gateway: None,
         }
     }
 

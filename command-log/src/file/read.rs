@@ -27,7 +27,7 @@ impl FileReader {
         let malformed = |why: &str| Error::Malformed { path: path.to_owned(), why: why.to_owned() };
         let mut magic = [0; MAGIC.len()];
         if plain.read_exact(&mut magic).is_err() || magic != *MAGIC {
-            return Err(malformed("it does not begin as one of this version does"));
+            return Err(malformed("it is cut short, or does not begin as one of this version does"));
         }
         let mut from = rmp_serde::Deserializer::new(FrameDecoder::new(plain));
         let Ok(Part::Begin { first, chain }) = Part::deserialize(&mut from) else {
@@ -61,9 +61,7 @@ impl FileReader {
     }
 
     fn take(&mut self) -> Result<Option<Stored>, Error> {
-        let path = self.path.clone();
-        let malformed = |why: String| Error::Malformed { path, why };
-        let Summary { next, chain, .. } = self.summary;
+        let Summary { first, next, chain, .. } = self.summary;
         match Part::deserialize(&mut self.from) {
             Ok(Part::Record(record)) if record.offset == next => {
                 let stored = Stored::from(record);
@@ -72,22 +70,26 @@ impl FileReader {
                 Ok(Some(stored))
             }
             Ok(Part::Record(record)) => {
-                Err(malformed(format!("record {next} is missing: {} comes next", record.offset)))
+                Err(self.malformed(format!("record {next} is missing: {} comes next", record.offset)))
             }
             Ok(Part::End { chain: written, .. }) if written != chain => {
                 Err(Error::Altered { path: self.path.clone(), written, found: chain })
             }
             Ok(Part::End { next: written, .. }) if written != next => {
-                Err(malformed(format!("it ends before {next}, and says that it ends before {written}")))
+                Err(self.malformed(format!("it ends before {next}, and says that it ends before {written}")))
             }
             Ok(Part::End { .. }) => match self.read_end() {
                 Ok(true) => Ok(None),
-                Ok(false) => Err(malformed("its last bytes are not those of an end".to_owned())),
-                Err(error) => Err(malformed(format!("its end is damaged: {error}"))),
+                Ok(false) => Err(self.malformed("its last bytes are not those of an end".to_owned())),
+                Err(error) => Err(self.malformed(format!("its end is damaged: {error}"))),
             },
-            Ok(Part::Begin { .. }) => Err(malformed(format!("it begins again after record {next}"))),
-            Err(error) => Err(malformed(format!("after {} records: {error}", next.0 - self.summary.first.0))),
+            Ok(Part::Begin { .. }) => Err(self.malformed(format!("it begins again after record {next}"))),
+            Err(error) => Err(self.malformed(format!("after {} records: {error}", next.0 - first.0))),
         }
+    }
+
+    fn malformed(&self, why: String) -> Error {
+        Error::Malformed { path: self.path.clone(), why }
     }
 }
 

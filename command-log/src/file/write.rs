@@ -30,7 +30,9 @@ impl FileWriter {
         if path.exists() {
             return Err(io("write", path)(std::io::ErrorKind::AlreadyExists.into()));
         }
-        let beside = path.with_extension("writing");
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".writing");
+        let beside = PathBuf::from(beside);
         let file = File::create(&beside).map_err(io("make", &beside))?;
         let mut plain = BufWriter::new(file);
         plain.write_all(MAGIC).map_err(io("write", &beside))?;

@@ -1,6 +1,9 @@
 //! What every client has in common: where its messages go, what its errors mean, and how to ask for watermarks.
 
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use log_schema::Offset;
 use rdkafka::{
@@ -15,6 +18,8 @@ use crate::{Error, Watermarks};
 
 /// How long a broker may take to answer a question.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// The wait before the same question is asked again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// A log has one partition: this one.
 pub(super) const PARTITION: i32 = 0;
 
@@ -67,8 +72,18 @@ impl Client {
         Ok(Self { place: config.to_string(), topic: topic.to_owned(), asker })
     }
 
-    /// What can be read now. Blocks while it asks.
+    /// What can be read now. Blocks while it asks, again and again where the partition has no leader for a moment.
     pub fn watermarks(&self) -> Result<Watermarks, Error> {
+        let begun = Instant::now();
+        loop {
+            match self.watermarks_now() {
+                Err(error) if error.is_transient() && begun.elapsed() < ANSWER_MAX => thread::sleep(ASK_AGAIN_AFTER),
+                answer => return answer,
+            }
+        }
+    }
+
+    fn watermarks_now(&self) -> Result<Watermarks, Error> {
         let asked = self.asker.fetch_watermarks(&self.topic, PARTITION, ANSWER_MAX);
         let (low, high) = asked.map_err(|error| failed(&self.place, "say how long the log is", error))?;
         Ok(Watermarks { low: offset(low), high: offset(high) })

@@ -1,7 +1,7 @@
-//! Reading what is no longer in memory: a few readers, each kept where it stopped, for whoever goes on there.
+//! Reading what is no longer in memory, by readers that are kept where they stopped.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,10 +12,8 @@ use super::{
     client::{Reader, reader_at},
     tailer::next_of,
 };
-use crate::{Error, Stored, limits::Budget};
+use crate::{Error, Stored, kept::Kept, limits::Budget};
 
-/// How many readers are kept.
-const KEPT: usize = 4;
 /// What each may have fetched beforehand.
 const QUEUED_KIB: u32 = 16 * 1024;
 /// How long a read may take.
@@ -26,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(super) struct ColdReaders {
     config: Config,
     topic: String,
-    kept: Mutex<Vec<Place>>,
+    kept: Kept<Place>,
 }
 
 /// A reader, and where it is.
@@ -39,40 +37,26 @@ struct Place {
 
 impl ColdReaders {
     pub fn new(config: &Config, topic: &str) -> Self {
-        Self { config: config.clone(), topic: topic.to_owned(), kept: Mutex::default() }
+        Self { config: config.clone(), topic: topic.to_owned(), kept: Kept::default() }
     }
 
     /// Reads from `from` on, up to `high`, on a thread that may block.
     pub async fn read(self: Arc<Self>, from: Offset, high: Offset, bytes_max: usize) -> Result<Vec<Stored>, Error> {
         crate::blocking(move || {
-            let mut place = self.place_at(from)?;
+            let mut place = match self.kept.take(from) {
+                Some(place) => place,
+                None => self.open(from)?,
+            };
             let records = place.read(high, bytes_max, &self.config)?;
-            self.keep(place);
+            self.kept.keep(place.next, place);
             Ok(records)
         })
         .await
     }
 
-    /// A reader that stopped here, or a new one.
-    fn place_at(&self, from: Offset) -> Result<Place, Error> {
-        let mut kept = self.kept.lock().expect("no holder of the lock panics");
-        if let Some(found) = kept.iter().position(|place| place.next == from) {
-            return Ok(kept.swap_remove(found));
-        }
-        drop(kept);
+    fn open(&self, from: Offset) -> Result<Place, Error> {
         let reader = reader_at(&self.config, &self.topic, from, QUEUED_KIB)?;
         Ok(Place { reader, next: from, over: None })
-    }
-
-    fn keep(&self, place: Place) {
-        let mut kept = self.kept.lock().expect("no holder of the lock panics");
-        kept.push(place);
-        if kept.len() > KEPT {
-            let oldest = kept.remove(0);
-            drop(kept);
-            // Closing a reader takes a while.
-            drop(oldest);
-        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `ce_type` | the name of the kind, for people: `submit_job` |
 //! | `ce_id` | which of its source's records this is: a retry after an unknown outcome has another |
 //! | `ce_source` | the writer that appended it: a process, and when it began |
+//! | `traceparent` | the client's trace that it belongs to, if the client said one: see [`TraceParent`] |
 //!
 //! Names follow CloudEvents' Kafka binding. Only `kind` and `version` are read back.
 
@@ -17,7 +18,7 @@ use rdkafka::{
     message::{BorrowedMessage, Header, Headers, OwnedHeaders},
 };
 
-use crate::{Error, Stored};
+use crate::{Error, Stored, trace::TraceParent};
 
 const KIND: &str = "kind";
 const VERSION: &str = "version";
@@ -36,17 +37,21 @@ impl Source {
     }
 
     /// The headers of the next record.
-    pub fn headers(&mut self, record: &Record) -> OwnedHeaders {
+    pub fn headers(&mut self, record: &Record, trace: Option<&TraceParent>) -> OwnedHeaders {
         self.appended += 1;
         let name = Kind::from_number(record.kind).map_or("unknown", Kind::name);
         let text = |key, value| Header { key, value: Some(value) };
         let (mut kind, mut version, mut id) = ([0; 20], [0; 20], [0; 20]);
-        OwnedHeaders::new_with_capacity(5)
+        let headers = OwnedHeaders::new_with_capacity(6)
             .insert(text(KIND, decimal(record.kind.into(), &mut kind)))
             .insert(text(VERSION, decimal(record.version.into(), &mut version)))
             .insert(text("ce_type", name.as_bytes()))
             .insert(text("ce_id", decimal(self.appended, &mut id)))
-            .insert(text("ce_source", self.name.as_bytes()))
+            .insert(text("ce_source", self.name.as_bytes()));
+        match trace {
+            Some(trace) => headers.insert(text("traceparent", trace.as_str().as_bytes())),
+            None => headers,
+        }
     }
 }
 

@@ -6,13 +6,15 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use log_schema::{AgentId, codec};
 use rdkafka::{
     Message, Offset as Position, TopicPartitionList,
     consumer::Consumer,
+    error::{KafkaError, RDKafkaErrorCode},
+    metadata::{MetadataPartition, MetadataTopic},
     producer::{BaseRecord, DefaultProducerContext, ThreadedProducer},
 };
 use tokio::sync::broadcast;
@@ -67,13 +69,29 @@ fn reader_of_all(config: &Config, topic: &str) -> Result<Reader, Error> {
     let mut client = config.client();
     client.set("group.id", "quipu-has-no-group").set("enable.auto.commit", "false").set("auto.offset.reset", "latest");
     let reader: Reader = make(&client, Context, config)?;
-    let metadata = reader.fetch_metadata(Some(topic), ANSWER_MAX).map_err(unreadable)?;
     let mut places = TopicPartitionList::new();
-    for partition in metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions) {
-        places.add_partition_offset(topic, partition.id(), Position::End).map_err(unreadable)?;
+    for partition in partitions_of(&reader, topic).map_err(unreadable)? {
+        places.add_partition_offset(topic, partition, Position::End).map_err(unreadable)?;
     }
     reader.assign(&places).map_err(unreadable)?;
     Ok(reader)
+}
+
+/// Every partition of the topic. A broker that has not heard of a new topic yet is asked again.
+fn partitions_of(reader: &Reader, topic: &str) -> Result<Vec<i32>, KafkaError> {
+    let begun = Instant::now();
+    loop {
+        let metadata = reader.fetch_metadata(Some(topic), ANSWER_MAX)?;
+        let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
+        let partitions: Vec<i32> = partitions.map(MetadataPartition::id).collect();
+        if !partitions.is_empty() {
+            return Ok(partitions);
+        }
+        if begun.elapsed() > ANSWER_MAX {
+            return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 /// What cannot be read is passed over: a later sample follows.

@@ -1,14 +1,15 @@
 //! The topics of a cell: made as they must be, and looked at before they are trusted.
 
-use log_schema::record::PAYLOAD_BYTES_MAX;
+use log_schema::{Offset, record::PAYLOAD_BYTES_MAX};
 use rdkafka::{
+    Offset as Position, TopicPartitionList,
     admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication},
     error::{KafkaError, RDKafkaErrorCode},
 };
 
 use super::{
     Config,
-    client::{ANSWER_MAX, Context, failed, make},
+    client::{ANSWER_MAX, Context, PARTITION, failed, make, offset},
 };
 use crate::Error;
 
@@ -118,6 +119,22 @@ async fn create(
         // Another process was quicker, which is as good.
         None | Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
         Some(Err((_, code))) => Err(refused(KafkaError::AdminOp(code))),
+    }
+}
+
+/// Lets the brokers forget what is below an offset of the log. It cannot be undone.
+pub(super) async fn forget(config: &Config, below: Offset) -> Result<Offset, Error> {
+    let refused = |error| failed(&config.to_string(), "forget records", error);
+    let admin: AdminClient<Context> = make(&config.client(), Context, config)?;
+    let mut places = TopicPartitionList::new();
+    let at = Position::Offset(i64::try_from(below.0).unwrap_or(i64::MAX));
+    places.add_partition_offset(&config.log_topic(), PARTITION, at).map_err(refused)?;
+    let left = admin.delete_records(&places, &options()).await.map_err(refused)?;
+    let left = left.find_partition(&config.log_topic(), PARTITION);
+    let low = left.map(|place| place.error().map(|()| place.offset()));
+    match low.transpose().map_err(refused)? {
+        Some(Position::Offset(low)) => Ok(offset(low)),
+        _ => Err(refused(KafkaError::AdminOp(RDKafkaErrorCode::UnknownPartition))),
     }
 }
 

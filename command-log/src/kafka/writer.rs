@@ -29,7 +29,7 @@ use super::{
     client::{Context, PARTITION, is_final, make, offset},
     message::Source,
 };
-use crate::Error;
+use crate::{Error, trace::TraceParent};
 
 /// How many appends may wait to be sent.
 const QUEUE_MAX: usize = 1024;
@@ -42,6 +42,7 @@ type Reply = oneshot::Sender<Result<Vec<Offset>, Error>>;
 
 struct Request {
     batch: Vec<Record>,
+    trace: Option<TraceParent>,
     reply: Reply,
 }
 
@@ -75,7 +76,7 @@ impl Writer {
         }
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(Error::Closed)?;
-        queue.send(Request { batch, reply }).await.map_err(|_| Error::Closed)?;
+        queue.send(Request { batch, trace: TraceParent::current(), reply }).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 }
@@ -112,7 +113,7 @@ impl Sender {
     }
 
     /// Hands a batch to the producer. Once a record has failed, no later one of its batch is sent.
-    fn send(&mut self, Request { batch, reply }: Request) {
+    fn send(&mut self, Request { batch, trace, reply }: Request) {
         if let Err(error) = self.renew_if_broken() {
             // Whoever asked may have stopped waiting.
             let _ = reply.send(Err(error));
@@ -121,7 +122,7 @@ impl Sender {
         self.newest += 1;
         self.waiting.lock().insert(self.newest, Batch::new(batch.len(), reply));
         for (sent, record) in batch.iter().enumerate() {
-            if let Err(error) = self.send_one(record) {
+            if let Err(error) = self.send_one(record, trace.as_ref()) {
                 let error = self.waiting.error(&error);
                 self.waiting.settle(self.newest, batch.len() - sent, Err(error));
                 return;
@@ -129,8 +130,8 @@ impl Sender {
         }
     }
 
-    fn send_one(&mut self, record: &Record) -> Result<(), KafkaError> {
-        let headers = self.source.headers(record);
+    fn send_one(&mut self, record: &Record, trace: Option<&TraceParent>) -> Result<(), KafkaError> {
+        let headers = self.source.headers(record, trace);
         let message = BaseRecord::<(), [u8], usize>::with_opaque_to(&self.topic, self.newest);
         let mut message = message.partition(PARTITION).payload(&record.payload[..]).headers(headers);
         loop {

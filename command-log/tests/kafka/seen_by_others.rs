@@ -7,8 +7,14 @@ use command_log::{
     conformance::read_all,
     kafka::{Config, KafkaTelemetry},
     telemetry::{Sample, Telemetry},
+    trace::TraceParent,
 };
 use log_schema::{AgentId, Kind, Offset, Record, TimeMs};
+use rdkafka::{
+    ClientConfig, Message, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    message::Headers,
+};
 
 use crate::cluster::{Cluster, open};
 
@@ -71,6 +77,36 @@ async fn another_program_reads_kind_and_version_in_the_headers_and_the_payload_a
 
 #[ignore = "needs Kafka: make test-kafka"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_carry_the_trace_of_the_request_that_they_came_from_and_no_others_do() {
+    let config = Cluster::one().cell();
+    let log = open(&config).await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    log.append(vec![command(1)]).await.expect("appended");
+    let parent: TraceParent = trace.parse().expect("legal");
+    parent.during(log.append(vec![command(2)])).await.expect("appended");
+    let reader: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", Cluster::one().bootstrap())
+        .set("group.id", "unused")
+        .create()
+        .expect("a consumer");
+    let mut from = TopicPartitionList::new();
+    let topic = format!("quipu.{}.log", config.cell());
+    from.add_partition_offset(&topic, 0, rdkafka::Offset::Beginning).expect("legal");
+    reader.assign(&from).expect("assigned");
+    let found: Vec<_> = (0..2).map(|_| trace_of(&reader)).collect();
+    assert_eq!(found, [None, Some(trace.to_owned())]);
+}
+
+/// The trace of the next message.
+fn trace_of(reader: &BaseConsumer) -> Option<String> {
+    let message = reader.poll(std::time::Duration::from_secs(30)).expect("a message in time").expect("a message");
+    let headers = message.headers().expect("headers");
+    let found = headers.iter().find(|header| header.key == "traceparent")?;
+    found.value.map(|value| String::from_utf8_lossy(value).into_owned())
+}
+
+#[ignore = "needs Kafka: make test-kafka"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_is_opened_over_tls_with_a_name_and_a_password_and_not_without() {
     let cluster = Cluster::one();
     let bootstrap = std::fs::read_to_string(cluster.file("secure-bootstrap")).expect("a secure listener");
@@ -106,6 +142,7 @@ async fn every_listener_hears_every_agent() {
         net_rx_bytes: 0,
         net_tx_bytes: 0,
         tasks: Vec::new(),
+        gateway: None,
     };
     let patience = std::time::Duration::from_secs(30);
     let begun = std::time::Instant::now();

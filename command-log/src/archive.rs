@@ -1,0 +1,131 @@
+//! What a topic need not keep: a directory of sealed files, and a log that reads from it what is gone.
+//!
+//! ```text
+//!   DIR/00000000000000000000-00000000000000100000.qlog   records 0..100000, see `file`
+//!   DIR/00000000000000100000-00000000000000200000.qlog   each begins with the chain at the end of the one before
+//!
+//!                    archive.next
+//!   archive  ■■■■■■■■■■■■■■│
+//!   log            ░░│□□□□□□□□□□□□□□□□▶      ░ was removed
+//!                   low
+//! ```
+//! A segment is written beside its place, read back, and never changed again. Archive and log must
+//! overlap or touch, and hold the same record where they do: see [`ArchivedLog`].
+
+mod archived;
+mod segment;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+pub use archived::ArchivedLog;
+use log_schema::{Chain, Offset};
+use segment::{Position, Segment};
+
+use crate::{
+    Error, Log, Stored,
+    file::{self, FileReader, Summary},
+    kept::Kept,
+};
+
+/// A directory of segments that follow each other.
+pub struct Archive {
+    dir: PathBuf,
+    segments: Vec<Segment>,
+    positions: Kept<Position>,
+}
+
+impl Archive {
+    /// Opens an archive; a directory that is not there is an empty one. Reads the head of every segment, not the rest.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let segments = segment::list(dir)?;
+        Ok(Self { dir: dir.to_owned(), segments, positions: Kept::default() })
+    }
+
+    /// The first offset that it has; `None` if it has none.
+    pub fn first(&self) -> Option<Offset> {
+        self.segments.first().map(|segment| segment.first)
+    }
+
+    /// One past the last offset that it has.
+    pub fn next(&self) -> Offset {
+        self.segments.last().map_or(Offset(0), |segment| segment.next)
+    }
+
+    /// How many segments it has.
+    pub fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Reads every segment to its end, and returns what they hold together. `progress` hears of each next offset.
+    pub fn verify(&self, progress: &mut dyn FnMut(Offset)) -> Result<Summary, Error> {
+        let first = self.first().unwrap_or(Offset(0));
+        let before = self.segments.first().map_or_else(Chain::default, |segment| segment.before);
+        let mut whole = Summary { first, next: first, before, chain: before };
+        for segment in &self.segments {
+            let read = FileReader::verify(&segment.path)?;
+            segment::follows(&segment.path, whole.chain, read.before)?;
+            whole = Summary { next: read.next, chain: read.chain, ..whole };
+            progress(read.next);
+        }
+        Ok(whole)
+    }
+
+    /// Writes the records of a log that come next, up to `end`, as one more segment, and reads it back.
+    pub async fn seal(&mut self, log: &dyn Log, end: Offset) -> Result<Summary, Error> {
+        let first = self.next();
+        let before = self.chain()?;
+        fs::create_dir_all(&self.dir).map_err(io("make", &self.dir))?;
+        let path = segment::path(&self.dir, first, end);
+        let written = file::write(log, (first, before), end, &path, &mut |_| ()).await?;
+        let read = FileReader::verify(&path)?;
+        if read != written {
+            return Err(Error::from(file::Error::Altered { path, written: written.chain, found: read.chain }));
+        }
+        self.segments.push(Segment { path, first, next: end, before, after: Some(read.chain) });
+        Ok(read)
+    }
+
+    /// The chain at the last record: known of a segment that was sealed here, otherwise read.
+    fn chain(&self) -> Result<Chain, Error> {
+        match self.segments.last() {
+            None => Ok(Chain::default()),
+            Some(Segment { after: Some(chain), .. }) => Ok(*chain),
+            Some(last) => Ok(FileReader::verify(&last.path)?.chain),
+        }
+    }
+
+    /// Reads from `from` on, as [`Log::read`](crate::Log::read) does, within one segment. Blocks.
+    pub fn read(&self, from: Offset, bytes_max: usize) -> Result<Vec<Stored>, Error> {
+        let position = match self.positions.take(from) {
+            Some(kept) => Ok(kept),
+            None => Position::at(&self.segments, from),
+        };
+        let mut position = position?;
+        let records = position.read(bytes_max)?;
+        if let Some(next) = position.next() {
+            self.positions.keep(next, position);
+        }
+        Ok(records)
+    }
+
+    /// The same, on a thread that may block.
+    async fn read_blocking(self: &Arc<Self>, from: Offset, bytes_max: usize) -> Result<Vec<Stored>, Error> {
+        let archive = Arc::clone(self);
+        crate::blocking(move || archive.read(from, bytes_max)).await
+    }
+}
+
+impl std::fmt::Debug for Archive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Archive").field("dir", &self.dir).field("next", &self.next()).finish_non_exhaustive()
+    }
+}
+
+fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Io { doing, path, source }
+}
