@@ -17,7 +17,7 @@ use crate::fold::Now;
 /// The name of this projection.
 pub const NAME: &str = "timeline";
 /// Its version; see [`super::VERSIONS`].
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a timeline is of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,8 +128,8 @@ fn text(event: &Event) -> CompactString {
     match event {
         Event::AgentAdmitted(e) => e.capacity.to_compact_string(),
         Event::AgentChanged(e) => e.capacity.to_compact_string(),
-        Event::JobAccepted(e) => format_compact!("{} tasks", e.spec.count),
-        Event::JobScaled(e) => format_compact!("to {} tasks", e.count),
+        Event::JobAccepted(e) => tasks(e.spec.count),
+        Event::JobScaled(e) => format_compact!("to {}", tasks(e.count)),
         Event::JobEnded(e) => format_compact!("{:?}", e.outcome).to_ascii_lowercase(),
         Event::PlacementDeferred(e) => deferred(e),
         Event::TaskPlaced(e) => format_compact!("on {}", e.agent),
@@ -159,6 +159,10 @@ fn text(event: &Event) -> CompactString {
         | Event::OfferEnded(_)
         | Event::ParametersSet(_) => CompactString::default(),
     }
+}
+
+fn tasks(count: u32) -> CompactString {
+    if count == 1 { "1 task".into() } else { format_compact!("{count} tasks") }
 }
 
 fn status(event: &TaskStatusChangedV1) -> CompactString {
