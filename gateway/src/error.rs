@@ -89,6 +89,9 @@ pub enum RequestError {
     /// A page or query is about nothing that exists.
     #[error("there is no {what} {id}")]
     NotFound { what: &'static str, id: String },
+    /// Another gateway was asked, which knows of no such output.
+    #[error("{why}")]
+    Elsewhere { why: String },
     /// The agent is not connected to this gateway, or said no.
     #[error("{why}")]
     Agent { why: String },
@@ -107,7 +110,7 @@ impl RequestError {
             Self::Trimmed { .. } => "TRIMMED",
             Self::Projections { .. } => "PROJECTIONS",
             Self::Log { .. } => "LOG",
-            Self::NotFound { .. } => "NOT_FOUND",
+            Self::NotFound { .. } | Self::Elsewhere { .. } => "NOT_FOUND",
             Self::Agent { .. } => "AGENT_UNAVAILABLE",
         }
     }
@@ -122,7 +125,8 @@ impl RequestError {
             | Self::Halted { .. }
             | Self::Trimmed { .. }
             | Self::Projections { .. }
-            | Self::NotFound { .. } => false,
+            | Self::NotFound { .. }
+            | Self::Elsewhere { .. } => false,
         }
     }
 

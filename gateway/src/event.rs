@@ -6,14 +6,19 @@ pub(crate) mod subject;
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use async_graphql::{Json, Object};
+use async_graphql::{Context, Json, Object, Result};
 use log_schema::{Event, Offset};
 use projector::Decided;
 
+use owners::owner_of_ended;
 pub use subject::EventFilter;
 use subject::Subjects;
 
-use crate::scalar::{OffsetText, TimeText};
+use crate::{
+    context::gateway,
+    error::graphql,
+    scalar::{OffsetText, TimeText},
+};
 
 /// A place between two events: right after the event `index` of the decision at `offset`.
 ///
@@ -48,9 +53,9 @@ pub(crate) enum Since {
 impl FromStr for Since {
     type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
         const EXPECTED: &str = "neither \"start\", \"now\", the cursor of an event nor an offset";
-        let number = |text: &str| -> Result<u64, Self::Err> { text.parse().map_err(|_| EXPECTED) };
+        let number = |text: &str| -> std::result::Result<u64, Self::Err> { text.parse().map_err(|_| EXPECTED) };
         match (text, text.split_once(':')) {
             ("start", _) => Ok(Self::Start),
             ("now", _) => Ok(Self::Now),
@@ -154,14 +159,22 @@ impl LogEvent {
         self.about().task.map(log_schema::TaskId::as_str)
     }
 
-    /// The agent that it is about.
-    async fn agent(&self) -> Option<&str> {
-        self.about().agent.map(log_schema::AgentId::as_str)
+    /// The agent that it is about, by itself or by its offer.
+    async fn agent(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        if let Some(agent) = self.about().agent {
+            return Ok(Some(agent.to_string()));
+        }
+        let owner = owner_of_ended(gateway(ctx), self).await.map_err(graphql)?;
+        Ok(owner.map(|(_, agent)| agent.to_string()))
     }
 
-    /// The framework that it is about, by itself or by its task.
-    async fn framework(&self) -> Option<&str> {
-        self.about().framework
+    /// The framework that it is about, by itself, by its task or by its offer.
+    async fn framework(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        if let Some(framework) = self.about().framework {
+            return Ok(Some(framework.to_owned()));
+        }
+        let owner = owner_of_ended(gateway(ctx), self).await.map_err(graphql)?;
+        Ok(owner.map(|(framework, _)| framework.to_string()))
     }
 
     /// The offer that it is about, such as `o17`.

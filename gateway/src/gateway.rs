@@ -1,6 +1,7 @@
 //! What every request of a gateway shares.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -23,6 +24,8 @@ pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// The parts of a running gateway.
 pub(crate) struct Gateway {
     pub(crate) cell: String,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
     pub(crate) patience: Duration,
     pub(crate) hub: Arc<Hub>,
     pub(crate) views: Views,

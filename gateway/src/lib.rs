@@ -33,6 +33,7 @@ mod moment;
 mod mutation;
 mod page;
 mod query;
+mod relay;
 mod scalar;
 mod schema;
 mod serve;

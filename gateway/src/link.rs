@@ -18,7 +18,10 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use command_log::remote::protocol::{self, FromAgent, FromGateway};
+use command_log::{
+    remote::protocol::{self, FromAgent, FromGateway},
+    telemetry::Sample,
+};
 use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
@@ -30,7 +33,7 @@ use tokio::{
 };
 
 use self::registry::Connection;
-use crate::{gateway::Gateway, guard};
+use crate::{gateway::Gateway, guard, relay::own_url};
 
 /// How many messages may wait to be written on one link.
 pub const QUEUE_MAX: usize = 64;
@@ -175,7 +178,7 @@ async fn read(
             }
             Ok(FromAgent::Telemetry { sample }) if sample.agent == *agent => {
                 gateway.metrics.samples.add(1);
-                gateway.telemetry.publish(sample);
+                gateway.telemetry.publish(Sample { gateway: Some(own_url(gateway.address)), ..sample });
             }
             Ok(FromAgent::Telemetry { .. }) => {
                 return Some((protocol::CLOSE_MALFORMED, "that sample is of another agent".into()));

@@ -61,7 +61,7 @@ pub async fn serve(config: Config) -> Result<RunningGateway, Error> {
     let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
     let local_addr = listener.local_addr().map_err(listen_failed)?;
     let (stop, over) = watch::channel(false);
-    let (gateway, readers) = open(config, Shutdown(over.clone())).await?;
+    let (gateway, readers) = open(config, local_addr, Shutdown(over.clone())).await?;
     let hub = HubHandle(Arc::clone(&gateway.hub));
     let app = router(gateway);
     let server = axum::serve(listener, app).with_graceful_shutdown(Shutdown(over).over());
@@ -113,7 +113,7 @@ impl Drop for RunningGateway {
 }
 
 /// Opens the projections and begins to follow the log.
-async fn open(config: Config, shutdown: Shutdown) -> Result<(Arc<Gateway>, Readers), Error> {
+async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result<(Arc<Gateway>, Readers), Error> {
     let options = Options { cell: config.cell.clone(), retention_ms: config.retention_ms, ..Options::default() };
     let dir = config.projections_dir.clone();
     let opening = tokio::task::spawn_blocking(move || Projector::open(&dir, options)).await;
@@ -141,6 +141,7 @@ async fn open(config: Config, shutdown: Shutdown) -> Result<(Arc<Gateway>, Reade
     };
     let gateway = Gateway {
         cell: config.cell,
+        address,
         patience: config.patience,
         hub,
         views,

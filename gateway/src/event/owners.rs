@@ -1,4 +1,4 @@
-//! To whom offers were made, for filters: the end of an offer does not say.
+//! To whom offers were made: the end of an offer does not say.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use projector::{Decided, row::OfferRow};
 use super::{EventFilter, LogEvent, subject::Subjects};
 use crate::{error::RequestError, gateway::Gateway};
 
-type Owner = (FrameworkId, AgentId);
+pub(crate) type Owner = (FrameworkId, AgentId);
 
 /// The owners of the offers that were seen to be made, and not yet to end.
 #[derive(Debug, Default)]
@@ -57,8 +57,21 @@ impl Owners {
         if let Some(owner) = self.made.get(&offer) {
             return Ok(Some(owner.clone()));
         }
-        gateway.views.wait_for(at).await?;
-        let row = gateway.views.as_of(None)?.get::<OfferRow>(&offer)?;
-        Ok(row.map(|row| (row.framework, row.agent)))
+        owner_in_rows(gateway, offer, at).await
     }
+}
+
+/// To whom the offer was made that this event ended; of no other event it is asked.
+pub(crate) async fn owner_of_ended(gateway: &Gateway, event: &LogEvent) -> Result<Option<Owner>, RequestError> {
+    match event.event() {
+        Event::OfferEnded(ended) => owner_in_rows(gateway, ended.offer, event.after().offset).await,
+        _ => Ok(None),
+    }
+}
+
+/// Rows of offers stay after their end.
+async fn owner_in_rows(gateway: &Gateway, offer: OfferId, at: Offset) -> Result<Option<Owner>, RequestError> {
+    gateway.views.wait_for(at).await?;
+    let row = gateway.views.as_of(None)?.get::<OfferRow>(&offer)?;
+    Ok(row.map(|row| (row.framework, row.agent)))
 }

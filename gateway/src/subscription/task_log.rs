@@ -5,9 +5,10 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, Result, SimpleObject, Subscription};
 use bytes::Bytes;
 use command_log::remote::protocol::{LOG_CHUNK_BYTES_MAX, ReadFrom, Stream as OutputStream};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use log_schema::{AgentId, Incarnation, TaskId};
 use projector::row::TaskRow;
+use serde_json::{Value, json};
 
 use crate::{
     context::gateway,
@@ -15,6 +16,7 @@ use crate::{
     gateway::Gateway,
     input::parse,
     link::registry::{Chunk, ReadRequest},
+    relay::Peer,
     scalar::{BytesText, CountText},
 };
 
@@ -56,7 +58,8 @@ pub struct TaskLogSubscription;
 #[Subscription]
 impl TaskLogSubscription {
     /// The output of a task's newest run, or of the one that `incarnation` names: from `fromByte` on,
-    /// or the last `tailLines` lines. With `follow`, more as it comes, until the run has ended.
+    /// or the last `tailLines` lines. With `follow`, more as it comes, until the run has ended. Where the
+    /// agent is connected to another gateway on this machine, that one is asked, but with `hereOnly`.
     #[allow(clippy::too_many_arguments, reason = "the arguments of a tail")]
     async fn task_log(
         &self,
@@ -67,8 +70,10 @@ impl TaskLogSubscription {
         from_byte: Option<BytesText>,
         tail_lines: Option<u32>,
         #[graphql(default)] follow: bool,
+        #[graphql(default)] here_only: bool,
     ) -> Result<impl Stream<Item = Result<LogPiece>> + use<>> {
         let task = parse("task", &task).map_err(graphql)?;
+        let place = (from_byte.as_ref().map(|byte| byte.0.to_string()), tail_lines);
         let from = match from_byte {
             Some(BytesText(byte)) => ReadFrom::Byte(byte),
             None => ReadFrom::LastLines(tail_lines.unwrap_or(TAIL_LINES)),
@@ -76,16 +81,13 @@ impl TaskLogSubscription {
         let gateway = gateway(ctx);
         let (agent, incarnation) =
             find(gateway, &task, incarnation.map(|incarnation| Incarnation(incarnation.0))).map_err(graphql)?;
+        if let Some(peer) = Peer::of(gateway, &agent).filter(|_| !here_only) {
+            let question = question(&task, stream, incarnation, place, follow);
+            return Ok(peer.ask(question).await.map_err(graphql)?.map_err(graphql).boxed());
+        }
         let gateway = Arc::clone(gateway);
         let tail = Tail { gateway, agent, task, incarnation, stream: stream.into(), from, follow };
-        Ok(stream::unfold(Some(tail), |tail| async move {
-            let mut tail = tail?;
-            match tail.next().await {
-                Ok(Some((piece, is_last))) => Some((Ok(piece), (!is_last).then_some(tail))),
-                Ok(None) => None,
-                Err(error) => Some((Err(graphql(error)), None)),
-            }
-        }))
+        Ok(tail.pieces().map_err(graphql).boxed())
     }
 }
 
@@ -102,6 +104,24 @@ fn find(
     run.map(|run| (run.agent.clone(), run.incarnation)).ok_or_else(|| missing("such run of task"))
 }
 
+/// The same question for another gateway; which run is meant is found already.
+fn question(
+    task: &TaskId,
+    stream: OutputStreamKind,
+    incarnation: Incarnation,
+    (from_byte, tail_lines): (Option<String>, Option<u32>),
+    follow: bool,
+) -> Value {
+    let stream = match stream {
+        OutputStreamKind::Stdout => "STDOUT",
+        OutputStreamKind::Stderr => "STDERR",
+    };
+    json!({
+        "task": task, "stream": stream, "incarnation": incarnation.0.to_string(),
+        "fromByte": from_byte, "tailLines": tail_lines, "follow": follow,
+    })
+}
+
 /// A place in an output.
 struct Tail {
     gateway: Arc<Gateway>,
@@ -114,6 +134,18 @@ struct Tail {
 }
 
 impl Tail {
+    /// Every piece, to the end.
+    fn pieces(self) -> impl Stream<Item = std::result::Result<LogPiece, RequestError>> {
+        stream::unfold(Some(self), |tail| async move {
+            let mut tail = tail?;
+            match tail.next().await {
+                Ok(Some((piece, is_last))) => Some((Ok(piece), (!is_last).then_some(tail))),
+                Ok(None) => None,
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+    }
+
     /// The next piece, and whether it is the last; `None`: there is no more.
     async fn next(&mut self) -> std::result::Result<Option<(LogPiece, bool)>, RequestError> {
         loop {

@@ -164,6 +164,28 @@ async fn pages_of_the_events_of_a_framework_or_an_agent_hold_the_ends_of_their_o
 }
 
 #[tokio::test]
+async fn the_end_of_an_offer_says_whose_it_was() {
+    let mut cell = Cell::led().await;
+    cell.admit("a1").await;
+    cell.mutate("subscribeFramework(input: {framework: \"f\"}) { key }").await;
+    cell.mutate("declineOffers(input: {framework: \"f\", offers: [\"o1\"]}) { key }").await;
+    let ended = json!({ "name": "offer.ended", "offer": "o1", "framework": "f", "agent": "a1" });
+    let fields = "name offer framework agent";
+    for _ in 0..2 {
+        let mut socket = cell.open_socket().await;
+        let document =
+            format!("subscription {{ events(since: \"start\", filter: {{names: [\"offer.ended\"]}}) {{ {fields} }} }}");
+        socket.subscribe("1", &document).await;
+        assert_eq!(take(&mut socket, 1).await, [ended.clone()]);
+        let page =
+            cell.query(&format!("events(filter: {{names: [\"offer.ended\"]}}) {{ nodes {{ {fields} }} }}")).await;
+        assert_eq!(page["events"]["nodes"], json!([ended]));
+        // A gateway that was not there when the offer was made knows it too.
+        cell.restart().await;
+    }
+}
+
+#[tokio::test]
 async fn filters_are_checked_and_places_that_are_none_are_refused() {
     let cell = Cell::led().await;
     cell.submit("web", 1).await;

@@ -23,15 +23,15 @@ use tokio::sync::mpsc;
 use super::{cell::Cell, leader};
 
 /// An agent on its link.
-struct Agent {
-    link: Link,
+pub struct Agent {
+    pub link: Link,
     inbound: mpsc::Receiver<Inbound>,
     position: SharedPosition,
     reader: (EpochNumber, Option<Offset>, Offset),
 }
 
 impl Agent {
-    fn connect(cell: &Cell, agent: &str, position: Option<Position>) -> Self {
+    pub fn connect(cell: &Cell, agent: &str, position: Option<Position>) -> Self {
         let url = format!("http://{}", cell.addr());
         let config = remote::Config { url, agent: AgentId::new(agent).unwrap(), token: None };
         let shared: SharedPosition = Arc::new(Mutex::new(position));
@@ -45,7 +45,7 @@ impl Agent {
         next.expect("a message in time").expect("the link lives")
     }
 
-    async fn message(&mut self) -> FromGateway {
+    pub async fn message(&mut self) -> FromGateway {
         loop {
             match self.next().await {
                 Inbound::Connected(_) | Inbound::Message(FromGateway::Watermarks { .. }) => {}
@@ -56,7 +56,7 @@ impl Agent {
     }
 
     /// What the gateway expects; the view begins there unless the agent has a memory.
-    async fn expected(&mut self) -> Vec<ExpectedTask> {
+    pub async fn expected(&mut self) -> Vec<ExpectedTask> {
         let FromGateway::Expected { epoch, to, tasks } = self.message().await else { panic!("not first") };
         if self.position.lock().unwrap().is_none() {
             self.reader = (epoch, to, Offset(0));
@@ -321,7 +321,7 @@ async fn output_of_an_agent_that_is_elsewhere_is_an_error_in_words() {
     }
 }
 
-fn sample(agent: &str) -> Sample {
+pub fn sample(agent: &str) -> Sample {
     Sample {
         agent: AgentId::new(agent).unwrap(),
         time: TimeMs(1),
@@ -335,5 +335,6 @@ fn sample(agent: &str) -> Sample {
         net_rx_bytes: 1,
         net_tx_bytes: 2,
         tasks: Vec::new(),
+        gateway: None,
     }
 }

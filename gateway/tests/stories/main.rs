@@ -9,5 +9,6 @@ mod leader;
 mod link;
 mod mutations;
 mod reads;
+mod relay;
 mod schema;
 mod sockets;
