@@ -9,7 +9,7 @@ DEMO_DIR ?= $(HOME)/.cache/quipu-demo
 export DEMO_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build check fmt test test-rust test-kafka test-clients kafka bench bench-smoke demo demo-smoke clean-demo clean
+.PHONY: help setup build check fmt test test-rust test-kafka chaos test-clients kafka bench bench-smoke demo demo-smoke clean-demo clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test-rust: setup ## The tests of the workspace alone
 
 test-kafka: setup ## The log on real Kafka brokers, where Java and Maven are installed
 	@scripts/test-kafka.sh
+
+chaos: setup ## Kills parts of a cell over Kafka at random, twenty minutes long; then checks every ack
+	@scripts/chaos.sh
 
 kafka: ## Starts a Kafka broker on loopback; stop it with command-log/kafka-dev/kafka.sh stop
 	@command-log/kafka-dev/kafka.sh start

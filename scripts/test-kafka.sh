@@ -14,3 +14,5 @@ command-log/kafka-dev/kafka.sh jars
 "${CARGO:-cargo}" test --workspace --locked --test kafka -- --ignored
 # One story at a time where whole cells run beside the brokers.
 "${CARGO:-cargo}" test --workspace --locked --test over_kafka -- --ignored --test-threads 1
+# A minute of kills at random; `make chaos` has more.
+"${CARGO:-cargo}" test --workspace --locked --test chaos -- --ignored --nocapture

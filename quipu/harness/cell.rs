@@ -214,20 +214,7 @@ impl Cell {
 
     /// Every event of the log by the paged query, as the follower shows them.
     pub fn events(&self, filter: &Value) -> Vec<Value> {
-        let document = format!(
-            "query($after: String, $filter: EventFilter) {{ events(filter: $filter, first: 500, after: $after) {{ \
-             nodes {{ {} }} lookedTo pageInfo {{ hasNextPage }} }} }}",
-            events::FIELDS
-        );
-        let (mut found, mut after) = (Vec::new(), json!("start"));
-        loop {
-            let mut page = self.data(&document, json!({ "after": after, "filter": filter }))["events"].take();
-            found.extend(page["nodes"].as_array_mut().map(std::mem::take).unwrap_or_default());
-            if page["pageInfo"]["hasNextPage"] == false {
-                return found;
-            }
-            after = page["lookedTo"].take();
-        }
+        self.client.events(filter).unwrap_or_else(|why| panic!("{why}\n{}", self.messages()))
     }
 
     /// The lines of a file that tasks write; none where no task has yet.

@@ -1,8 +1,8 @@
 //! Follows the events of a cell over a WebSocket, across reconnections and restarts of the gateway.
 //!
-//! A thread listens from the first event on and comes back with its last cursor, so what it has seen
-//! is the whole history or the cell is wrong. It fails the test where the gateway says something that
-//! no client has to expect.
+//! A thread listens from the first event on and comes back with its last cursor, at the next gateway where
+//! there are several, so what it has seen is the whole history or the cell is wrong. It fails the test
+//! where a gateway says something that no client has to expect.
 
 use std::{
     net::TcpStream,
@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::{
     self, Message, WebSocket, client::IntoClientRequest, handshake::client::Request, http::HeaderValue,
 };
 
-use super::{Cell, wait_for};
+use super::{Cell, Client, wait_for};
 
 /// What is asked of every event; `cursor` is how a follower comes back.
 pub const FIELDS: &str = "cursor name task agent body";
@@ -58,25 +58,18 @@ struct Shared {
 impl Follower {
     /// Follows the cell's events from the first one on; `fields` must hold `cursor`.
     pub fn start(cell: &Cell, fields: &str, filter: Value) -> Self {
+        Self::over(&[cell.client()], fields, filter)
+    }
+
+    /// Follows a cell's events at the first of these gateways; where the stream breaks, at the next one.
+    pub fn over(gateways: &[Client], fields: &str, filter: Value) -> Self {
         let shared = Arc::new(Shared::default());
         let document = format!(
             "subscription($since: String!, $filter: EventFilter) {{ events(since: $since, filter: $filter) {{ {fields} }} }}"
         );
-        let url_file = cell.dir().join("gateway-url");
         let thread = std::thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || {
-                let mut since = json!("start");
-                while !shared.stop.load(Ordering::Relaxed) {
-                    let url = std::fs::read_to_string(&url_file).unwrap_or_default();
-                    let variables = json!({ "since": since, "filter": filter });
-                    if let Some(socket) = open(url.trim(), &document, &variables) {
-                        shared.connections.fetch_add(1, Ordering::Relaxed);
-                        listen(socket, &shared, &mut since);
-                    }
-                    std::thread::sleep(RECONNECT_AFTER);
-                }
-            }
+            let (shared, gateways) = (Arc::clone(&shared), gateways.to_vec());
+            move || follow(&shared, &gateways, &document, &filter)
         });
         Self { shared, thread: Some(thread) }
     }
@@ -110,6 +103,21 @@ impl Drop for Follower {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn follow(shared: &Shared, gateways: &[Client], document: &str, filter: &Value) {
+    let mut since = json!("start");
+    for gateway in gateways.iter().cycle() {
+        if shared.stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let variables = json!({ "since": since, "filter": filter });
+        if let Some(socket) = open(&gateway.url().unwrap_or_default(), document, &variables) {
+            shared.connections.fetch_add(1, Ordering::Relaxed);
+            listen(socket, shared, &mut since);
+        }
+        std::thread::sleep(RECONNECT_AFTER);
     }
 }
 

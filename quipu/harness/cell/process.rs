@@ -4,7 +4,7 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{LOOK_EVERY, PATIENCE};
@@ -24,7 +24,12 @@ pub struct Ended {
 }
 
 /// Runs a program to its end; one that takes too long is killed. `meanwhile` is called now and then.
-pub fn run(command: &mut Command, scratch: &Path, mut meanwhile: impl FnMut()) -> Ended {
+pub fn run(command: &mut Command, scratch: &Path, meanwhile: impl FnMut()) -> Ended {
+    run_within(PATIENCE, command, scratch, meanwhile)
+}
+
+/// The same, for what may take longer.
+pub fn run_within(patience: Duration, command: &mut Command, scratch: &Path, mut meanwhile: impl FnMut()) -> Ended {
     let output = || tempfile::NamedTempFile::new_in(scratch).expect("a writable directory");
     let (out, err) = (output(), output());
     let handle = |file: &tempfile::NamedTempFile| Stdio::from(file.reopen().expect("just made"));
@@ -36,7 +41,7 @@ pub fn run(command: &mut Command, scratch: &Path, mut meanwhile: impl FnMut()) -
         if let Some(status) = child.try_wait().expect("a child of this process") {
             break status.code();
         }
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > patience {
             let _ = child.kill();
             let _ = child.wait();
             break None;

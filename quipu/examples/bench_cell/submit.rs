@@ -1,0 +1,67 @@
+//! Latency at a rate that the cell does not choose.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{
+    Line, Size,
+    bed::{Bed, Log, accept, follow, job},
+    figures::{count, first_seen, micros, percentile, state, thousandths},
+    machines::in_parallel,
+};
+
+/// How many connections keep the open loop open: more than requests are ever under way.
+const SENDERS: u32 = 16;
+/// The wait before the first job of the open loop is due.
+const LEAD: Duration = Duration::from_millis(200);
+
+/// From when a job was to be sent to when its task was seen placed, and running.
+pub fn run(log: Log, size: &Size) -> Vec<Line> {
+    let bed = Bed::with_agent(log);
+    let client = bed.client();
+    let follower = follow(&client, "cursor name job body", &["task.placed", "task.status_changed"]);
+    let begin = Instant::now() + LEAD;
+    let due = |n: u32| begin + Duration::from_secs(1) * n / size.jobs_per_s;
+    in_parallel(SENDERS, size.jobs, |n| {
+        thread::sleep(due(n).saturating_duration_since(Instant::now()));
+        accept(&client, &job(&format!("j{n}"), 1, "cpu=0.01 mem=16Mi"));
+    });
+    let wanted = usize::try_from(size.jobs).expect("few jobs");
+    let seen = follower.wait("every task to finish", |seen| (count(seen, "finished") >= wanted).then(|| seen.to_vec()));
+    let times = |is_it: &dyn Fn(&Value) -> bool| {
+        let first = first_seen(&seen, is_it);
+        assert_eq!(first.len(), wanted, "every job was seen");
+        let mut waits: Vec<_> =
+            (0..size.jobs).map(|n| first[&format!("j{n}")].saturating_duration_since(due(n))).collect();
+        waits.sort_unstable();
+        waits
+    };
+    let placed = times(&|event| event["name"] == "task.placed");
+    // A task as short as these may be told to have ended before it is told to have run.
+    let running = times(&|event| matches!(state(event), "running" | "finished"));
+    assert_eq!((count(&seen, "placed"), count(&seen, "finished"), count(&seen, "failed")), (wanted, wanted, 0));
+    drop(follower);
+    bed.audit();
+    let answer = format!("{wanted} placed once, {wanted} finished, audited");
+    let where_to = if log == Log::Kafka { ", one Kafka broker" } else { "" };
+    let workload = format!("{} one-task jobs at {}/s, open loop, one agent{where_to}", size.jobs, size.jobs_per_s);
+    let line = |name, waits: &[Duration], percent| {
+        let value = thousandths(micros(percentile(waits, percent)));
+        Line { name, workload: workload.clone(), n: size.jobs, unit: "ms", value, answer: answer.clone() }
+    };
+    match log {
+        Log::Embedded => vec![
+            line("submit_placed_p50_ms", &placed, 50),
+            line("submit_placed_p99_ms", &placed, 99),
+            line("submit_running_p50_ms", &running, 50),
+            line("submit_running_p99_ms", &running, 99),
+        ],
+        Log::Kafka => {
+            vec![line("submit_placed_kafka_p50_ms", &placed, 50), line("submit_placed_kafka_p99_ms", &placed, 99)]
+        }
+    }
+}
