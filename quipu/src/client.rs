@@ -20,10 +20,10 @@ pub(crate) enum Error {
     BadAddress { url: String, why: &'static str },
     /// A directory without a running cell.
     #[error("no cell runs in {dir}")]
-    NoCell { dir: String },
+    NoCell { dir: String, remedy: String },
     /// Nobody listens there.
     #[error("no gateway answers at {url} ({cause})")]
-    Unreachable { url: String, origin: String, cause: String },
+    Unreachable { url: String, origin: String, remedy: String, cause: String },
     /// Somebody listens there who is no gateway.
     #[error("{url} does not answer like a gateway: {what}")]
     NotAGateway { url: String, what: String },
@@ -42,6 +42,20 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// The name of an error of GraphQL.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Request { code, .. } => code.as_deref(),
+            Self::BadAddress { .. }
+            | Self::NoCell { .. }
+            | Self::Unreachable { .. }
+            | Self::NotAGateway { .. }
+            | Self::Away { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::Refused { .. } => None,
+        }
+    }
+
     /// How the program ends.
     pub(crate) fn exit_code(&self) -> Code {
         match self {
@@ -63,9 +77,9 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::BadAddress { .. } => Some("an address looks like http://127.0.0.1:7070".into()),
-            Self::NoCell { dir } => Some(format!("start it with `quipu up --dir {dir}`")),
-            Self::Unreachable { origin, .. } => {
-                Some(format!("start a cell with `quipu up`, or name another gateway with --gateway ({origin})"))
+            Self::NoCell { remedy, .. } => Some(remedy.clone()),
+            Self::Unreachable { remedy, origin, .. } => {
+                Some(format!("{remedy}, or name another gateway with --gateway ({origin})"))
             }
             Self::NotAGateway { .. } => Some("name the gateway with --gateway or QUIPU_GATEWAY".into()),
             Self::Away { .. } => Some("what runs in the cell goes on; ask again when a gateway is back".into()),
@@ -83,7 +97,10 @@ fn of_request(code: Option<&str>) -> Option<&'static str> {
         "AHEAD" => Some("that offset is not decided yet; `quipu cell` tells how far the log is"),
         "TRIMMED" => Some("history is kept for a limited time; `quipu cell` tells from which offset on"),
         "HALTED" => Some("the gateway stopped reading the log; its own output says why, and a person must look"),
-        "AGENT_UNAVAILABLE" => Some("output is kept by the agent; `quipu agents` tells whether it is connected"),
+        "AGENT_UNAVAILABLE" => Some(
+            "output is kept by the agent and read through a gateway that it is connected to: \
+             `quipu agents` tells whether that is this one, and --gateway names another",
+        ),
         "NOT_APPENDED" => Some("the command is not in the log and had no effect"),
         _ => None,
     }

@@ -30,7 +30,10 @@ use log_schema::{Key, Principal};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Global, parse::AtArg},
+    cli::{
+        Global,
+        parse::{self, AtArg},
+    },
     client::{Address, Client, Error},
     exit::Failure,
     output::{Format, node::now_ms},
@@ -68,7 +71,7 @@ fn principal(said: Option<&str>) -> String {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Reading {
     /// As of when: an offset, a time such as 2026-07-29T10:15:00Z, or how long ago, as in 5m.
-    #[arg(long, value_name = "OFFSET|TIME")]
+    #[arg(long, value_name = "OFFSET|TIME", allow_negative_numbers = true)]
     pub(crate) at: Option<AtArg>,
 }
 
@@ -91,6 +94,7 @@ pub(crate) struct Listing {
     pub(crate) reading: Reading,
     /// How many to show at most.
     #[arg(long, value_name = "COUNT", default_value_t = LIMIT_DEFAULT, hide_default_value = true)]
+    #[arg(value_parser = parse::whole(0..=usize::MAX), allow_negative_numbers = true)]
     pub(crate) limit: usize,
 }
 

@@ -159,6 +159,7 @@ mod tests {
         let silent = client::Error::Unreachable {
             url: "http://127.0.0.1:1".into(),
             origin: "the default".into(),
+            remedy: "start a cell".into(),
             cause: "refused".into(),
         };
         let known: [(anyhow::Error, Code); 5] = [
@@ -189,6 +190,21 @@ mod tests {
         hint: make room
         ");
         assert!(describe(&error, true).starts_with("\x1b[1;31merror:\x1b[0m could not save"));
+    }
+
+    #[test]
+    fn a_hint_is_found_wherever_it_is_in_the_chain() {
+        let silent = || client::Error::NoCell { dir: "/tmp/x".into(), remedy: "start it".into() };
+        let below = Err::<(), _>(silent()).context("could not ask").context("no answer").expect_err("an error");
+        assert!(describe(&below, false).ends_with("  because no cell runs in /tmp/x\nhint: start it\n"));
+        let on_top = anyhow::Error::from(silent()).context(Failure::new("the log cannot be used").hint("look at it"));
+        assert!(
+            describe(&on_top, false).ends_with("hint: look at it\n"),
+            "the outermost hint is the one that is shown"
+        );
+        let without = anyhow::Error::from(silent()).context(Failure::new("the log cannot be used"));
+        assert!(describe(&without, false).ends_with("hint: start it\n"));
+        assert!(!describe(&anyhow::anyhow!("anything").context("more"), false).contains("hint:"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Streaming: what is kept is the allocator's state and the records that no decision has answered yet.
 
-use allocator::leader::checkpoint::Signed;
+use allocator::leader::checkpoint::{PublicKey, Signed};
 use command_log::Log;
 use log_schema::{Chain, Offset, TimeMs};
 use serde::{Serialize, Serializer};
@@ -69,6 +69,8 @@ pub struct Report {
     pub state_digest: Chain,
     /// Signed checkpoints that were compared, and hold.
     pub checkpoints: u64,
+    /// Whose signatures those were, in order.
+    pub checkpoint_keys: Vec<PublicKey>,
     /// Where the log stops following from itself; what is counted above went before it.
     pub finding: Option<Finding>,
 }
@@ -135,34 +137,39 @@ impl From<redecide::Error> for Stop {
 /// # Errors
 /// If the log cannot be read from its beginning. A log that does not hold is no error: see [`Report::holds`].
 pub async fn verify(log: &dyn Log, progress: OnProgress<'_>) -> Result<Report, Error> {
-    verify_against(log, &[], progress).await
+    verify_against(log, &[], &[], progress).await
 }
 
-/// Like [`verify`], and compares the log with signed checkpoints, in order of offset.
+/// Like [`verify`], and compares the log with signed checkpoints, in order of offset. Where keys are
+/// `trusted`, each checkpoint must be signed by one of them.
 ///
 /// # Errors
 /// As [`verify`].
-pub async fn verify_against(log: &dyn Log, signed: &[Signed], progress: OnProgress<'_>) -> Result<Report, Error> {
+pub async fn verify_against(
+    log: &dyn Log,
+    signed: &[Signed],
+    trusted: &[PublicKey],
+    progress: OnProgress<'_>,
+) -> Result<Report, Error> {
     let view = View::open(log).await?;
     if view.low() > Offset(0) {
         return Err(Error::NeedsSnapshot { low: view.low() });
     }
     let mut again = Redecider::default();
-    let mut checkpoints = Checkpoints::new(signed);
+    let mut checkpoints = Checkpoints::new(signed, trusted);
     let step = |stored| {
         let verdict = again.step(&stored).map_err(Stop::from)?;
         checkpoints.compare(&verdict, &again).map_err(Stop::Found)
     };
     let read = view.for_each(progress, step).await.and_then(|()| checkpoints.are_done(&again).map_err(Stop::Found));
-    let held = checkpoints.held;
     match read {
-        Ok(()) => Ok(report(&again, held, None)),
-        Err(Stop::Found(finding)) => Ok(report(&again, held, Some(*finding))),
+        Ok(()) => Ok(report(&again, &checkpoints, None)),
+        Err(Stop::Found(finding)) => Ok(report(&again, &checkpoints, Some(*finding))),
         Err(Stop::Failed(error)) => Err(error),
     }
 }
 
-fn report(again: &Redecider, checkpoints: u64, finding: Option<Finding>) -> Report {
+fn report(again: &Redecider, checkpoints: &Checkpoints<'_>, finding: Option<Finding>) -> Report {
     let (reader, state) = (again.reader(), again.state());
     let counts = reader.counts();
     // The reader counts a decision before it is compared: one that differs is not among the equal ones.
@@ -184,7 +191,8 @@ fn report(again: &Redecider, checkpoints: u64, finding: Option<Finding>) -> Repo
         log_time: state.now,
         chain: reader.chain(),
         state_digest: state.digest(),
-        checkpoints,
+        checkpoints: checkpoints.held,
+        checkpoint_keys: checkpoints.signers.iter().copied().collect(),
         finding,
     }
 }

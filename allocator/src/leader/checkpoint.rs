@@ -17,6 +17,9 @@ use std::{
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use log_schema::{Chain, Offset};
+use serde::{Serialize, Serializer};
+
+use super::snapshot::write_whole;
 
 /// The first line of a checkpoint: what it is, and the version of its form.
 const HEAD: &str = "quipu checkpoint 1";
@@ -57,33 +60,52 @@ impl fmt::Display for Checkpoint {
     }
 }
 
+/// Whoever signs checkpoints, as others know him: a public key of Ed25519, written as 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey(pub [u8; 32]);
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        unhex(text).map(Self)
+    }
+}
+
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
 /// A checkpoint, and who says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
     /// What is said.
     pub checkpoint: Checkpoint,
-    /// By whom: a public key.
-    pub key: [u8; 32],
+    /// By whom.
+    pub key: PublicKey,
     signature: [u8; 64],
 }
 
 impl Signed {
     /// Whether the holder of the key has said this.
     pub fn is_genuine(&self) -> bool {
-        let key = VerifyingKey::from_bytes(&self.key);
+        let key = VerifyingKey::from_bytes(&self.key.0);
         let signature = Signature::from_bytes(&self.signature);
         key.is_ok_and(|key| key.verify_strict(self.checkpoint.to_string().as_bytes(), &signature).is_ok())
-    }
-
-    /// The public key as people compare it.
-    pub fn key_text(&self) -> String {
-        hex(&self.key)
     }
 }
 
 impl fmt::Display for Signed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}key {}\nsignature {}\n", self.checkpoint, hex(&self.key), hex(&self.signature))
+        write!(f, "{}key {}\nsignature {}\n", self.checkpoint, self.key, hex(&self.signature))
     }
 }
 
@@ -103,7 +125,7 @@ impl FromStr for Signed {
             chain: Chain(unhex(take("chain")?)?),
             state: Chain(unhex(take("state")?)?),
         };
-        let (key, signature) = (unhex(take("key")?)?, unhex(take("signature")?)?);
+        let (key, signature) = (PublicKey(unhex(take("key")?)?), unhex(take("signature")?)?);
         Ok(Self { checkpoint, key, signature })
     }
 }
@@ -134,7 +156,7 @@ impl Signer {
     /// Says so.
     pub fn sign(&self, checkpoint: Checkpoint) -> Signed {
         let signature = self.0.sign(checkpoint.to_string().as_bytes()).to_bytes();
-        Signed { checkpoint, key: self.0.verifying_key().to_bytes(), signature }
+        Signed { checkpoint, key: PublicKey(self.0.verifying_key().to_bytes()), signature }
     }
 }
 
@@ -147,10 +169,11 @@ fn make(path: &Path, key: &[u8]) -> io::Result<()> {
     fs::rename(beside, path)
 }
 
-/// Keeps a checkpoint in a directory.
+/// Keeps a checkpoint in a directory: all of it, or none.
 pub fn save(directory: &Path, signed: &Signed) -> Result<(), Error> {
     let path = directory.join(format!("{:020}.{EXTENSION}", signed.checkpoint.at.0));
-    fs::write(&path, signed.to_string()).map_err(|source| Error::Io { doing: "write", path, source })
+    let written = write_whole(directory, &path, signed.to_string().as_bytes());
+    written.map_err(|source| Error::Io { doing: "write", path, source })
 }
 
 /// The checkpoints of a directory, in order of offset; none where there is no directory.
@@ -181,8 +204,12 @@ fn hex(bytes: &[u8]) -> String {
 
 fn unhex<const N: usize>(text: &str) -> Result<[u8; N], &'static str> {
     let mut bytes = [0; N];
-    if text.len() != 2 * N || !text.is_ascii() {
+    if text.len() != 2 * N {
         return Err("a value has another length");
+    }
+    // A number may have a sign, a value may not.
+    if !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err("a value is not hexadecimal");
     }
     for (at, byte) in bytes.iter_mut().enumerate() {
         *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(|_| "a value is not hexadecimal")?;
@@ -210,7 +237,7 @@ mod tests {
             assert!(!changed.is_genuine(), "{line} was changed");
         }
         let other = Signer::open(&dir.path().join("other")).expect("made").sign(checkpoint());
-        let borrowed = text.replace(&signed.key_text(), &other.key_text());
+        let borrowed = text.replace(&signed.key.to_string(), &other.key.to_string());
         assert!(!borrowed.parse::<Signed>().expect("still a checkpoint").is_genuine());
     }
 
@@ -227,13 +254,42 @@ mod tests {
     }
 
     #[test]
+    fn a_checkpoint_that_was_being_written_when_the_power_went_is_none_and_is_replaced() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let signed = Signer::open(&dir.path().join("key")).expect("made").sign(checkpoint());
+        let half = &signed.to_string()[..40];
+        fs::write(dir.path().join("00000000000000000812.writing"), half).expect("written");
+        assert_eq!(read_all(dir.path()).expect("nothing is there yet"), []);
+        save(dir.path(), &signed).expect("saved");
+        assert_eq!(read_all(dir.path()).expect("whole"), [signed]);
+        let left = fs::read_dir(dir.path()).expect("a directory").count();
+        assert_eq!(left, 2, "the key and the checkpoint");
+    }
+
+    #[test]
+    fn a_public_key_is_read_as_it_is_written_and_nothing_else_is() {
+        let key = PublicKey([0xa7; 32]);
+        let text = key.to_string();
+        assert_eq!((text.len(), text.parse()), (64, Ok(key)));
+        for bad in ["", &text[1..], &text.replacen("a7", "+7", 1), &text.replacen("a7", "ä", 1)] {
+            assert!(bad.parse::<PublicKey>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn text_that_is_no_checkpoint_is_refused_with_a_reason() {
         let dir = tempfile::tempdir().expect("a directory");
         let signer = Signer::open(&dir.path().join("key")).expect("made");
         save(dir.path(), &signer.sign(checkpoint())).expect("saved");
         assert_eq!(read_all(dir.path()).expect("whole").len(), 1);
         let whole = signer.sign(checkpoint()).to_string();
-        for bad in ["", "hello", whole.split_once("chain").expect("a line").0, &whole.replace("chain 01", "chain zz")] {
+        for bad in [
+            "",
+            "hello",
+            whole.split_once("chain").expect("a line").0,
+            &whole.replace("chain 01", "chain zz"),
+            &whole[..whole.len() - 2],
+        ] {
             fs::write(dir.path().join("1.checkpoint"), bad).expect("written");
             assert!(matches!(read_all(dir.path()), Err(Error::Malformed { .. })), "{bad}");
         }

@@ -55,7 +55,7 @@ struct Reign<'a> {
 pub(super) async fn reign(log: Arc<dyn Log>, config: &Config, stop: &mut watch::Receiver<bool>) -> Result<(), Error> {
     let mut fold = Fold::open(Arc::clone(&log), config).await?;
     fold.catch_up(&*log).await?;
-    let (mut liveness, mut saver) = (Liveness::new(config), Saver::new(config, &fold));
+    let (mut liveness, mut saver) = (Liveness::new(config), Saver::new(config, &fold)?);
     if stand_by(&mut fold, &mut liveness, &mut saver, config, stop).await? == Ended::Stopped {
         return saver.save(&fold);
     }

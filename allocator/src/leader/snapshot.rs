@@ -44,14 +44,19 @@ const SAVE_EVERY: u64 = 200_000;
 /// Takes snapshots now and then.
 pub(super) struct Saver<'a> {
     config: &'a Config,
+    /// Who signs checkpoints, if anybody does.
+    signer: Option<Signer>,
     /// One past the last offset that the newest snapshot covers.
     covered: Offset,
 }
 
 impl<'a> Saver<'a> {
-    /// Whatever was folded so far needs no other snapshot.
-    pub fn new(config: &'a Config, fold: &Fold) -> Self {
-        Self { config, covered: fold.reader.first_undecided() }
+    /// Whatever was folded so far needs no other snapshot. A key that cannot be used is found now, and
+    /// not when the first checkpoint is due.
+    pub fn new(config: &'a Config, fold: &Fold) -> Result<Self, Error> {
+        let key = config.signing_key.as_ref().filter(|_| config.snapshots.is_some());
+        let signer = key.map(|key| Signer::open(key)).transpose()?;
+        Ok(Self { config, signer, covered: fold.reader.first_undecided() })
     }
 
     /// Saves a snapshot if it is time for one. One that fails is tried again later: it only saves time.
@@ -75,9 +80,9 @@ impl<'a> Saver<'a> {
             return Ok(());
         }
         let state = save(directory, fold.reader.epoch(), last_to, fold.chain, &fold.state)?;
-        if let Some(key) = &self.config.signing_key {
+        if let Some(signer) = &self.signer {
             let checkpoint = Checkpoint { at: last_to, chain: fold.chain, state };
-            checkpoint::save(directory, &Signer::open(key)?.sign(checkpoint))?;
+            checkpoint::save(directory, &signer.sign(checkpoint))?;
         }
         self.covered = last_to.next();
         Ok(())

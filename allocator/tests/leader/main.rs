@@ -8,7 +8,7 @@ mod standby;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use allocator::leader::Error;
+use allocator::leader::{Error, checkpoint};
 use cell::{Cell, PATIENCE, agent, answered, job, placed};
 use command_log::{Log, memory::MemoryLog};
 use log_schema::{
@@ -129,6 +129,21 @@ async fn a_snapshot_of_another_log_is_refused() {
     let (leading, _stop) = cell.lead();
     let ended = tokio::time::timeout(PATIENCE, leading).await.expect("it refuses").expect("without a panic");
     assert!(matches!(ended, Err(Error::SnapshotAhead { .. })), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_torn_signing_key_is_refused_before_anything_is_decided() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut cell = Cell::new();
+    let key = directory.path().join("signing-key");
+    std::fs::write(&key, [7; 20]).expect("written");
+    cell.config.snapshots = Some(directory.path().join("snapshots"));
+    cell.config.signing_key = Some(key.clone());
+    let (leading, _stop) = cell.lead();
+    let ended = tokio::time::timeout(PATIENCE, leading).await.expect("it refuses").expect("without a panic");
+    assert!(matches!(&ended, Err(Error::Checkpoint(checkpoint::Error::Key { path })) if *path == key), "{ended:?}");
+    assert_eq!(cell.records().await, [], "no epoch was claimed");
+    assert_eq!(std::fs::read(&key).expect("read").len(), 20, "what may be half of a key is left to a person");
 }
 
 /// A steady load of commands, for as long as a story may take.

@@ -1,11 +1,13 @@
 //! Texts of the command line that mean more than text. Each error says what would have been right.
 
-use std::str::FromStr;
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
-use log_schema::{AgentId, JobId, MilliCpu, Offset, Resources};
-use replay::whatif::change::ADDED_AGENTS_MAX;
+use allocator::leader::checkpoint::PublicKey;
+use command_log::kafka;
+use log_schema::{AgentId, Offset, Resources};
+use replay::whatif::{Changes, change};
 
-use crate::duration;
+use crate::{duration, exit::one_line};
 
 /// Reads `NAME=VALUE`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
@@ -28,6 +30,46 @@ pub(crate) fn agent(text: &str) -> Result<String, String> {
 /// Checks resources, and keeps them as they are.
 pub(crate) fn resources_text(text: &str) -> Result<String, String> {
     resources(text).map(|_| text.into())
+}
+
+/// Reads a whole number of a range.
+pub(crate) fn whole<N>(range: RangeInclusive<N>) -> impl Fn(&str) -> Result<N, String> + Clone
+where
+    N: FromStr + Display + PartialOrd + Clone,
+{
+    move |text| {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse::<N>() {
+            Ok(number) if range.contains(&number) => Ok(number),
+            Ok(number) if number < *range.start() => Err(format!("expected a whole number, {} or more", range.start())),
+            Ok(_) => Err(format!("expected a whole number of at most {}", range.end())),
+            Err(_) if is_number => Err(format!("expected a whole number of at most {}", range.end())),
+            Err(_) => Err(format!("expected a whole number, {} or more", range.start())),
+        }
+    }
+}
+
+/// Checks where a log is, and keeps it as it is: an address of Kafka is legal, anything else is a directory.
+pub(crate) fn log_place(text: &str) -> Result<String, String> {
+    if text.starts_with(kafka::SCHEME) {
+        kafka::Config::parse(text).map_err(|error| one_line(&error))?;
+    }
+    Ok(text.into())
+}
+
+/// Checks a change of a what-if, and keeps it as it is.
+pub(crate) fn change(
+    add: fn(&mut Changes, &str) -> Result<(), change::Error>,
+) -> impl Fn(&str) -> Result<String, String> + Clone {
+    move |text| match add(&mut Changes::default(), text) {
+        Ok(()) => Ok(text.into()),
+        Err(error) => Err(one_line(&error)),
+    }
+}
+
+/// Reads the public key of whoever signs checkpoints.
+pub(crate) fn public_key(text: &str) -> Result<PublicKey, String> {
+    text.parse().map_err(|_| "expected a public key: the 64 hexadecimal digits that its checkpoints state".into())
 }
 
 /// A point in a cell's history.
@@ -57,53 +99,9 @@ impl FromStr for AtArg {
     }
 }
 
-/// Agents that a what-if adds, as in `20x{cpu=8,mem=32Gi}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AgentsToAdd {
-    /// How many.
-    pub(crate) count: u32,
-    /// What each has.
-    pub(crate) resources: Resources,
-}
-
-impl FromStr for AgentsToAdd {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        const EXPECTED: &str = "expected COUNTx{RESOURCES}, as in 20x{cpu=8,mem=32Gi}";
-        let (count, rest) = text.split_once('x').ok_or(EXPECTED)?;
-        let resources = rest.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).ok_or(EXPECTED)?;
-        let count = count.parse().ok().filter(|count| *count > 0).ok_or(EXPECTED)?;
-        if count > ADDED_AGENTS_MAX {
-            return Err(format!("{count} agents are more than {ADDED_AGENTS_MAX}"));
-        }
-        Ok(Self { count, resources: self::resources(&resources.replace(',', " "))? })
-    }
-}
-
-/// A job and by how much its number of tasks is multiplied, as in `web=2.0`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct JobFactor {
-    /// Which job.
-    pub(crate) job: JobId,
-    /// The factor, in thousandths.
-    pub(crate) thousandths: u64,
-}
-
-impl FromStr for JobFactor {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (job, factor) = pair(text).map_err(|_| "expected JOB=FACTOR, as in web=2.0")?;
-        // The thousandths of a CPU are read by the same rule: exactly, and never as a float.
-        let factor: MilliCpu = factor.parse().map_err(|error| format!("{error}"))?;
-        Ok(Self { job: JobId::new(job).map_err(|error| error.to_string())?, thousandths: factor.0 })
-    }
-}
-
 /// Reads resources, with the cause of what is wrong in one line.
 pub(crate) fn resources(text: &str) -> Result<Resources, String> {
-    text.parse().map_err(|error: log_schema::resources::Error| crate::exit::one_line(&error))
+    text.parse().map_err(|error: log_schema::resources::Error| one_line(&error))
 }
 
 #[cfg(test)]
@@ -121,18 +119,44 @@ mod tests {
     }
 
     #[test]
-    fn agents_to_add_are_a_count_and_resources() {
-        let agents: AgentsToAdd = "20x{cpu=8,mem=32Gi}".parse().expect("legal");
-        assert_eq!((agents.count, agents.resources.to_string()), (20, "cpu=8 mem=32Gi".into()));
+    fn a_change_is_kept_as_it_is_or_refused_with_what_would_have_been_right() {
+        let (set, agents, scale) = (change(Changes::add_set), change(Changes::add_agents), change(Changes::add_scale));
+        assert_eq!(set("policy=spread"), Ok("policy=spread".into()));
+        assert_eq!(agents("20x{cpu=8,mem=32Gi,ports=[1-2,5-6]}"), Ok("20x{cpu=8,mem=32Gi,ports=[1-2,5-6]}".into()));
+        assert_eq!(scale("web=2.5"), Ok("web=2.5".into()));
+        assert!(set("policy=foo").is_err_and(|why| why.contains("binpack or spread")));
         for text in ["", "20", "20x", "0x{cpu=1}", "20x{cpu=a}", "x{cpu=1}", "20x{cpu=1"] {
-            assert!(text.parse::<AgentsToAdd>().is_err(), "{text}");
+            assert!(agents(text).is_err(), "{text}");
+        }
+        assert!(scale("web").is_err() && scale("we.b=2").is_err() && scale("web=500m").is_err());
+    }
+
+    #[test]
+    fn no_more_agents_are_added_than_the_bound() {
+        let agents = change(Changes::add_agents);
+        assert!(agents(&format!("{}x{{cpu=1}}", change::ADDED_AGENTS_MAX)).is_ok());
+        let refused = agents(&format!("{}x{{cpu=1}}", change::ADDED_AGENTS_MAX + 1));
+        assert_eq!(refused, Err("100001 agents are more than 100000".into()));
+        assert!(agents("99999999999999999999x{cpu=1}").is_err());
+    }
+
+    #[test]
+    fn a_number_that_is_none_or_out_of_range_is_told_the_bound_that_it_breaks() {
+        let number = whole(1..=100_u32);
+        assert_eq!(number("7"), Ok(7));
+        for text in ["", "x", "-1", "0", "1.5"] {
+            assert_eq!(number(text), Err("expected a whole number, 1 or more".into()), "{text}");
+        }
+        for text in ["101", "99999999999999999999"] {
+            assert_eq!(number(text), Err("expected a whole number of at most 100".into()), "{text}");
         }
     }
 
     #[test]
-    fn a_factor_is_read_exactly() {
-        assert_eq!("web=2.5".parse(), Ok(JobFactor { job: JobId::new("web").expect("legal"), thousandths: 2500 }));
-        assert!("web".parse::<JobFactor>().is_err());
-        assert!("we.b=2".parse::<JobFactor>().is_err());
+    fn a_log_is_a_directory_or_a_legal_address_of_kafka() {
+        for text in ["./cell", "cell", "kafka://127.0.0.1:9092/cell"] {
+            assert_eq!(log_place(text), Ok(text.into()));
+        }
+        assert!(log_place("kafka://nonsense").is_err());
     }
 }

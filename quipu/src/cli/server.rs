@@ -2,11 +2,13 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use allocator::leader::checkpoint::PublicKey;
 use clap::{Args, Subcommand};
 use command_log::kafka;
 use log_schema::AgentId;
+use replay::Changes;
 
-use super::parse::{self, AgentsToAdd, AtArg, JobFactor};
+use super::parse::{self, AtArg};
 use crate::client::address;
 
 /// Where a log that many processes share is.
@@ -26,7 +28,7 @@ pub(crate) struct KafkaOptions {
     #[arg(long, value_name = "FILE", env = "QUIPU_KAFKA_CONFIG")]
     pub(crate) kafka_config: Option<PathBuf>,
     /// On how many brokers each record must be [default: three, or as many as there are].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = parse::whole(1..=u16::MAX), allow_negative_numbers = true)]
     pub(crate) replication: Option<u16>,
 }
 
@@ -34,7 +36,7 @@ pub(crate) struct KafkaOptions {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LogPlace {
     /// The directory of a cell, running or not, or kafka://HOST:PORT,…/CELL [default: the usual directory].
-    #[arg(long, value_name = "DIR|kafka://…", env = "QUIPU_LOG")]
+    #[arg(long, value_name = "DIR|kafka://…", env = "QUIPU_LOG", value_parser = parse::log_place)]
     pub(crate) log: Option<String>,
     #[command(flatten)]
     pub(crate) options: KafkaOptions,
@@ -53,10 +55,12 @@ pub(crate) struct Allocator {
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
     /// After how many milliseconds without a decision that was due it takes over.
-    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(100..))]
+    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = parse::whole(100..=u64::MAX))]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) take_over_ms: u64,
     /// After how many milliseconds of silence an agent counts as unreachable; 0: never.
-    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = parse::whole(0..=u64::MAX))]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) agent_silent_ms: u64,
 }
 
@@ -152,7 +156,8 @@ pub(crate) struct Up {
     #[arg(long, value_name = "RESOURCES", value_parser = parse::resources_text, conflicts_with = "no_agent")]
     pub(crate) agent_resources: Option<String>,
     /// After how many milliseconds of silence an agent counts as unreachable; 0: never.
-    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = parse::whole(0..=u64::MAX))]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) agent_silent_ms: u64,
 }
 
@@ -209,7 +214,8 @@ pub(crate) struct Agent {
 Examples:
   quipu audit verify --log kafka://127.0.0.1:9092/cell
   quipu audit verify                 the cell in the usual directory
-  quipu audit verify --log ./cell    the cell in this directory, running or not")]
+  quipu audit verify --log ./cell    the cell in this directory, running or not
+  quipu audit verify --log kafka://127.0.0.1:9092/cell --checkpoints ./allocator-1/snapshots")]
 pub(crate) struct Audit {
     /// What to do.
     #[command(subcommand)]
@@ -231,6 +237,9 @@ pub(crate) struct Verify {
     /// A directory of signed checkpoints to compare with [default: those of the cell's own directory].
     #[arg(long, value_name = "DIR")]
     pub(crate) checkpoints: Option<PathBuf>,
+    /// A public key by which every checkpoint must be signed; several, where several allocators have led.
+    #[arg(long = "key", value_name = "HEX", value_parser = parse::public_key)]
+    pub(crate) keys: Vec<PublicKey>,
 }
 
 /// `quipu whatif`.
@@ -244,20 +253,20 @@ pub(crate) struct Whatif {
     #[command(flatten)]
     pub(crate) place: LogPlace,
     /// Where history forks: an offset, a time such as 2026-07-29T10:15:00Z, or how long ago, as in 5m.
-    #[arg(long, value_name = "OFFSET|TIME")]
+    #[arg(long, value_name = "OFFSET|TIME", allow_negative_numbers = true)]
     pub(crate) at: Option<AtArg>,
     /// Another parameter, as in policy=spread; may be given several times.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse::pair)]
-    pub(crate) set: Vec<(String, String)>,
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse::change(Changes::add_set))]
+    pub(crate) set: Vec<String>,
     /// More agents, as in '20x{cpu=8,mem=32Gi}'; may be given several times.
-    #[arg(long, value_name = "COUNTx{RESOURCES}")]
-    pub(crate) add_agents: Vec<AgentsToAdd>,
+    #[arg(long, value_name = "COUNTx{RESOURCES}", value_parser = parse::change(Changes::add_agents))]
+    pub(crate) add_agents: Vec<String>,
     /// An agent to do without; may be given several times.
     #[arg(long, value_name = "AGENT")]
     pub(crate) drop_agent: Vec<AgentId>,
     /// More or fewer tasks of a job, as in web=2.0; may be given several times.
-    #[arg(long, value_name = "JOB=FACTOR")]
-    pub(crate) scale: Vec<JobFactor>,
+    #[arg(long, value_name = "JOB=FACTOR", value_parser = parse::change(Changes::add_scale))]
+    pub(crate) scale: Vec<String>,
 }
 
 /// `quipu supervise`.

@@ -11,6 +11,11 @@ use super::Error;
 pub(crate) const URL_DEFAULT: &str = "http://127.0.0.1:7070";
 /// The file of a cell's directory that says where its gateway listens.
 const URL_FILE: &str = "gateway-url";
+/// What tells the directory of a whole cell, and that of a gateway alone, from others.
+const LOG_DIR: &str = "log";
+const PROJECTIONS_DIR: &str = "projections";
+/// What can be done where no directory is meant.
+const START_A_CELL: &str = "start a cell with `quipu up`";
 
 /// The directory of a cell where none is given.
 pub(crate) fn dir_default() -> PathBuf {
@@ -26,6 +31,8 @@ pub(crate) struct Address {
     authority: String,
     /// For people: where the address is from.
     pub(crate) origin: String,
+    /// For people: how to have a gateway there.
+    remedy: String,
 }
 
 impl Address {
@@ -45,7 +52,7 @@ impl Address {
         match (gateway, dir, env_gateway, env_dir) {
             (Some(url), ..) => Self::read(url, "as given with --gateway".into()),
             (None, Some(dir), ..) | (None, None, None, Some(dir)) => {
-                Self::of_cell(dir)?.ok_or_else(|| Error::NoCell { dir: dir.display().to_string() })
+                Self::of_cell(dir)?.ok_or_else(|| Error::NoCell { dir: dir.display().to_string(), remedy: remedy(dir) })
             }
             (None, None, Some(url), _) => Self::read(url, "this one is from QUIPU_GATEWAY".into()),
             (None, None, None, None) => match Self::of_cell(usual)? {
@@ -59,7 +66,8 @@ impl Address {
     fn of_cell(dir: &Path) -> Result<Option<Self>, Error> {
         let file = dir.join(URL_FILE);
         let Ok(url) = fs::read_to_string(&file) else { return Ok(None) };
-        Self::read(url.trim(), format!("this one is from {}", file.display())).map(Some)
+        let found = Self::read(url.trim(), format!("this one is from {}", file.display()))?;
+        Ok(Some(Self { remedy: remedy(dir), ..found }))
     }
 
     fn read(url: &str, origin: String) -> Result<Self, Error> {
@@ -75,7 +83,7 @@ impl Address {
             }
             _ => return Err(bad("it is not http://HOST:PORT")),
         }
-        Ok(Self { authority: authority.into(), origin })
+        Ok(Self { authority: authority.into(), origin, remedy: START_A_CELL.into() })
     }
 
     /// The address as people write it.
@@ -95,7 +103,19 @@ impl Address {
 
     /// Nobody listens here.
     pub(crate) fn unreachable(&self, cause: impl Into<String>) -> Error {
-        Error::Unreachable { url: self.url(), origin: self.origin.clone(), cause: cause.into() }
+        let (origin, remedy) = (self.origin.clone(), self.remedy.clone());
+        Error::Unreachable { url: self.url(), origin, remedy, cause: cause.into() }
+    }
+}
+
+/// How to have a gateway in a directory: what is kept there tells whose it is.
+fn remedy(dir: &Path) -> String {
+    let (here, cell) = (dir.display(), format!("`quipu up --dir {}`", dir.display()));
+    let gateway = format!("`quipu gateway --log kafka://HOST:PORT/CELL --dir {here}`");
+    match (dir.join(LOG_DIR).exists(), dir.join(PROJECTIONS_DIR).exists()) {
+        (true, _) => format!("start it with {cell}"),
+        (false, true) => format!("a gateway alone was here: start it again with {gateway}"),
+        (false, false) => format!("start a cell with {cell}, or a gateway of a cell over Kafka with {gateway}"),
     }
 }
 
@@ -131,7 +151,23 @@ mod tests {
     #[test]
     fn a_directory_without_a_running_cell_is_named() {
         let missing = Address::choose(None, Some(Path::new("/nonexistent")), None, None, Path::new("/"));
-        assert_eq!(missing, Err(Error::NoCell { dir: "/nonexistent".into() }));
+        let error = missing.expect_err("nothing is there");
+        assert_eq!(error.to_string(), "no cell runs in /nonexistent");
+        let hint = error.hint().expect("a hint");
+        assert!(hint.contains("`quipu up --dir /nonexistent`") && hint.contains("`quipu gateway --log"), "{hint}");
+    }
+
+    #[test]
+    fn what_a_directory_holds_tells_how_to_start_it() {
+        let dir = cell("http://127.0.0.1:1");
+        let hint = || {
+            let address = Address::choose(None, Some(dir.path()), None, None, Path::new("/")).expect("an address");
+            address.unreachable("refused").hint().expect("a hint")
+        };
+        fs::create_dir(dir.path().join(PROJECTIONS_DIR)).expect("made");
+        assert!(hint().contains("quipu gateway --log") && !hint().contains("quipu up"), "{}", hint());
+        fs::create_dir(dir.path().join(LOG_DIR)).expect("made");
+        assert!(hint().contains("quipu up --dir") && !hint().contains("quipu gateway"), "{}", hint());
     }
 
     #[test]

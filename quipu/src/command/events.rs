@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Context, runtime};
 use crate::{
+    cli::parse,
     client::socket::{Feed, Message, Socket},
     output,
 };
@@ -55,6 +56,7 @@ pub(crate) struct Args {
     since: Option<String>,
     /// How many to show at most; without --since, the newest.
     #[arg(short = 'n', long = "lines", value_name = "COUNT")]
+    #[arg(value_parser = parse::whole(0..=usize::MAX), allow_negative_numbers = true)]
     lines: Option<usize>,
     /// Only these kinds, such as task.placed, or all of one sort, as in task; may be given several times.
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Context, runtime};
 use crate::{
+    cli::parse,
     client::socket::{Feed, Message, Socket},
     output,
 };
@@ -39,9 +40,10 @@ pub(crate) struct Args {
     stderr: bool,
     /// Show only the last lines.
     #[arg(short = 'n', long = "lines", value_name = "LINES")]
+    #[arg(value_parser = parse::whole(0..=u32::MAX), allow_negative_numbers = true)]
     lines: Option<u32>,
     /// Which start of the task; the newest where none is named.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = parse::whole(0..=u64::MAX), allow_negative_numbers = true)]
     incarnation: Option<u64>,
 }
 

@@ -7,7 +7,7 @@ use log_schema::RoleName;
 use serde_json::json;
 
 use super::{Asking, Context};
-use crate::output;
+use crate::{cli::parse, output};
 
 /// What is asked for.
 pub(crate) const DOCUMENT: &str = "
@@ -35,7 +35,7 @@ enum Action {
         /// The role.
         role: RoleName,
         /// Its weight among the roles, from 1; a role that was never set weighs 1.
-        #[arg(long)]
+        #[arg(long, value_parser = parse::whole(1..=u32::MAX), allow_negative_numbers = true)]
         weight: u32,
         #[command(flatten)]
         asking: Asking,

@@ -6,40 +6,21 @@
 //! ```
 
 mod console;
+mod outputs;
+mod session;
 
-use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
-use log_schema::{JobId, MiB, MilliCpu, MilliGpu, Resources, RoleName};
-use serde_json::json;
-use tokio::time::{Instant, sleep_until};
+use log_schema::{JobId, MiB, MilliCpu, MilliGpu, Resources, RoleName, job::TASKS_PER_JOB_MAX};
 
-use self::console::{Console, Stream};
-use super::{
-    Asking, Context,
-    follow::{self, Follow, News},
-    logs::log_feed,
-    runtime, stop, submit,
-};
+use self::session::Session;
+use super::{Asking, Context, runtime, submit};
 use crate::{
     cli::parse,
-    client::{
-        Client, Error,
-        graphql::random_hex,
-        socket::{Feed, FeedId, Message, Socket},
-    },
+    client::graphql::random_hex,
     job::{Constraint, Job, Kind, Restart, RestartOn},
     output,
 };
-
-/// How long a gateway may be away before the job is left to itself.
-const AWAY_MAX: Duration = Duration::from_secs(120);
-/// How long output may still come when the job is over.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
-/// Output that is not there yet is asked for again after so long, so often.
-const OUTPUT_AGAIN: Duration = Duration::from_millis(200);
-const OUTPUT_ATTEMPTS_MAX: u32 = 50;
-/// The exit code of a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
 
 /// `quipu run`.
 #[derive(Debug, clap::Args)]
@@ -54,19 +35,21 @@ It ends with the exit code of the command; with -n, of the first task that faile
 number of the signal that ended it; 127 where it could not be started. Ctrl-C stops the job.")]
 pub(crate) struct Args {
     /// How many tasks to run the command in.
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(value_parser = parse::whole(1..=TASKS_PER_JOB_MAX), allow_negative_numbers = true)]
     pub(crate) count: u32,
     /// How much CPU one task needs: 2, 0.5 or 500m.
-    #[arg(long, default_value = "0.5")]
+    #[arg(long, default_value = "0.5", allow_negative_numbers = true)]
     cpu: MilliCpu,
     /// How much memory one task needs: 512Mi or 2Gi.
-    #[arg(long, default_value = "128Mi")]
+    #[arg(long, default_value = "128Mi", allow_negative_numbers = true)]
     mem: MiB,
     /// How much GPU one task needs: 1 or 0.5.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     gpu: Option<MilliGpu>,
     /// How many ports one task needs; it finds them as PORT0, PORT1 … in its environment.
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    #[arg(value_parser = parse::whole(0..=u16::MAX), allow_negative_numbers = true)]
     ports: u16,
     /// An environment variable; may be given several times.
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = parse::pair)]
@@ -82,6 +65,7 @@ pub(crate) struct Args {
     constraint: Vec<Constraint>,
     /// How often a task that fails is started again.
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    #[arg(value_parser = parse::whole(0..=u32::MAX), allow_negative_numbers = true)]
     restarts: u32,
     /// Do not wait: print the name of the job and leave.
     #[arg(short, long)]
@@ -134,181 +118,6 @@ fn name_of(argv: &[String]) -> JobId {
     let word = word.trim_matches('-');
     let word = if word.is_empty() { "run" } else { word };
     JobId::new(format!("{word}-{}", &random_hex()[..6])).expect("letters, digits and dashes make a legal name")
-}
-
-/// A stream of output that is listened to.
-struct Listening {
-    task: String,
-    stream: Stream,
-    incarnation: u64,
-    attempts: u32,
-}
-
-/// One job that is attended to its end.
-struct Session<'a> {
-    client: &'a Client,
-    job: &'a Job,
-    socket: Socket,
-    events: FeedId,
-    follow: Follow,
-    console: Console,
-    listening: BTreeMap<FeedId, Listening>,
-    /// Output that was not there yet, and when to ask again.
-    later: Vec<(Instant, Listening)>,
-    /// Tasks whose output was asked for and did not come, and why.
-    missing: BTreeMap<String, String>,
-    /// Until when output is waited for, once the job is over.
-    drain_until: Option<Instant>,
-    interrupted: bool,
-}
-
-impl<'a> Session<'a> {
-    async fn open(client: &'a Client, job: &'a Job, since: String) -> Result<Self, Error> {
-        let mut socket = Socket::open(client.address(), client.principal(), Some(AWAY_MAX)).await?;
-        let variables = json!({ "since": since, "job": job.name });
-        let events = socket.start(Feed { document: follow::EVENTS, variables, resume: super::events::resume }).await;
-        Ok(Self {
-            client,
-            job,
-            socket,
-            events,
-            follow: Follow::default(),
-            console: Console::new(job.count > 1),
-            listening: BTreeMap::new(),
-            later: Vec::new(),
-            missing: BTreeMap::new(),
-            drain_until: None,
-            interrupted: false,
-        })
-    }
-
-    /// Listens until the job is over and its output is written; returns the exit code.
-    async fn attend(mut self) -> anyhow::Result<u8> {
-        while !self.is_done() {
-            let alarm = self.later.iter().map(|(at, _)| *at).chain(self.drain_until).min();
-            let alarm = alarm.unwrap_or_else(|| Instant::now() + DRAIN_MAX);
-            tokio::select! {
-                message = self.socket.next() => self.take(message?).await?,
-                () = sleep_until(alarm) => self.ask_again().await,
-                pressed = tokio::signal::ctrl_c() => {
-                    pressed?;
-                    if self.interrupt() {
-                        return Ok(INTERRUPTED);
-                    }
-                }
-            }
-        }
-        self.console.finish()?;
-        for (task, why) in &self.missing {
-            output::notice(&format!("the output of {task} is not to be had: {why}"));
-        }
-        self.tell_failures();
-        Ok(if self.interrupted { INTERRUPTED } else { self.follow.exit_code() })
-    }
-
-    fn is_done(&self) -> bool {
-        let nothing_left = self.listening.is_empty() && self.later.is_empty();
-        self.drain_until.is_some_and(|until| nothing_left || Instant::now() >= until)
-    }
-
-    async fn take(&mut self, message: Message) -> anyhow::Result<()> {
-        match message {
-            Message::Item(id, data) if id == self.events => {
-                for event in data["events"].as_array().into_iter().flatten() {
-                    if let Some(news) = self.follow.take(event) {
-                        self.hear(news).await;
-                    }
-                }
-            }
-            Message::Item(id, data) => {
-                if let Some(listening) = self.listening.get(&id) {
-                    self.missing.remove(&listening.task);
-                    let text = data["taskLog"]["text"].as_str().unwrap_or_default();
-                    self.console.write(&listening.task, listening.stream, text)?;
-                }
-            }
-            Message::Failed(id, error) if id == self.events => return Err(error.into()),
-            Message::Failed(id, error) => self.listen_later(id, &error),
-            Message::Over(id) => {
-                if let Some(listening) = self.listening.remove(&id) {
-                    self.missing.remove(&listening.task);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn hear(&mut self, news: News) {
-        match news {
-            News::Output { task, incarnation } => {
-                for stream in [Stream::Out, Stream::Err] {
-                    self.listen(Listening { task: task.clone(), stream, incarnation, attempts: 0 }).await;
-                }
-            }
-            News::Deferred(why) => output::progress(&format!("{}: {why}", self.job.name)),
-            News::Placed { task, agent } if self.job.count > 1 => {
-                output::progress(&format!("{task} is placed on {agent}"));
-            }
-            News::Placed { .. } => {}
-            News::Over => self.drain_until = Some(Instant::now() + DRAIN_MAX),
-        }
-    }
-
-    async fn listen(&mut self, listening: Listening) {
-        let feed = log_feed(&listening.task, listening.stream.name(), Some(listening.incarnation));
-        let id = self.socket.start(feed).await;
-        self.listening.insert(id, listening);
-    }
-
-    /// What an agent or the rows do not know yet they will know soon.
-    fn listen_later(&mut self, id: FeedId, error: &Error) {
-        let Some(listening) = self.listening.remove(&id) else { return };
-        self.missing.insert(listening.task.clone(), error.to_string());
-        if listening.attempts == OUTPUT_ATTEMPTS_MAX {
-            return;
-        }
-        let listening = Listening { attempts: listening.attempts + 1, ..listening };
-        self.later.push((Instant::now() + OUTPUT_AGAIN, listening));
-    }
-
-    async fn ask_again(&mut self) {
-        let now = Instant::now();
-        let (due, later) = std::mem::take(&mut self.later).into_iter().partition(|(at, _)| *at <= now);
-        self.later = later;
-        let due: Vec<(Instant, Listening)> = due;
-        for (_, listening) in due {
-            self.listen(listening).await;
-        }
-    }
-
-    /// The first Ctrl-C stops the job; the second one leaves at once.
-    fn interrupt(&mut self) -> bool {
-        if self.interrupted {
-            return true;
-        }
-        self.interrupted = true;
-        output::notice(&format!("stopping job {}; Ctrl-C again leaves without waiting for it", self.job.name));
-        let (client, name) = (self.client.clone(), self.job.name.clone());
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = client.ask(stop::DOCUMENT, json!({ "job": name }), None) {
-                output::notice(&format!("could not stop job {name}: {error}"));
-            }
-        });
-        false
-    }
-
-    /// One command that fails by its own exit code has said all there is to say.
-    fn tell_failures(&self) {
-        let ended: Vec<_> = self.follow.failed().collect();
-        if ended.is_empty() && self.follow.outcome() == Some("stopped") && !self.interrupted {
-            output::notice(&format!("job {} was stopped", self.job.name));
-        }
-        for (index, end) in ended {
-            if self.job.count > 1 || end.reason != "exited" {
-                output::notice(&format!("task {}.{index} {}", self.job.name, end.words()));
-            }
-        }
-    }
 }
 
 #[cfg(test)]

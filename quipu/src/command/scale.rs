@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
-use log_schema::JobId;
+use log_schema::{JobId, job::TASKS_PER_JOB_MAX};
 use serde_json::json;
 
 use super::{Asking, Context, count, jobs::counts};
-use crate::output::{self, Node};
+use crate::{
+    cli::parse,
+    output::{self, Node},
+};
 
 /// What is asked for.
 pub(crate) const DOCUMENT: &str = "
@@ -26,7 +29,7 @@ pub(crate) struct Args {
     /// The job.
     job: JobId,
     /// How many tasks it is to have.
-    #[arg(value_name = "COUNT")]
+    #[arg(value_name = "COUNT", value_parser = parse::whole(0..=TASKS_PER_JOB_MAX), allow_negative_numbers = true)]
     count: u32,
     #[command(flatten)]
     asking: Asking,

@@ -7,6 +7,7 @@ use std::{
     process::ExitCode,
 };
 
+use ::gateway::RunningGateway;
 use anyhow::Context;
 use compact_str::CompactString;
 use log_schema::{AgentId, Resources};
@@ -28,9 +29,9 @@ pub fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&args.dir).with_context(|| format!("could not make {}", args.dir.display()))?;
     let pid = PidFile::of_agent(&args.dir);
     pid.write(i32::try_from(std::process::id())?)?;
-    runtime.block_on(work(args))?;
+    let ended = runtime.block_on(work(args));
     pid.remove();
-    Ok(ExitCode::SUCCESS)
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
 /// Without a gateway to ask, the agent has one of its own, which nobody else uses.
@@ -42,7 +43,17 @@ async fn work(args: &cli::Agent) -> anyhow::Result<()> {
     let place = open_log::configure(log.clone(), &args.options, false)?;
     let gateway = gateway::start(&place, &args.dir.join("gateway"), ANY_PORT).await?;
     let url = format!("http://{}", gateway.local_addr());
-    ::agent::run(config(args, url, shutdown)?).await?;
+    let config = config(args, url, shutdown)?;
+    beside(gateway, async { Ok(::agent::run(config).await?) }).await
+}
+
+/// Works beside a gateway of its own, and ends with it: an agent whose gateway reads no further would
+/// hear of nothing any more, and go on as if nothing happened.
+async fn beside(gateway: RunningGateway, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::select! {
+        worked = work => worked?,
+        halted = gateway.halted() => return Err(halted).context("the agent's own gateway halted"),
+    }
     Ok(gateway.stop().await?)
 }
 
@@ -76,4 +87,43 @@ fn attributes(pairs: &[String]) -> anyhow::Result<BTreeMap<CompactString, Compac
         Ok((name.into(), value.into()))
     };
     pairs.iter().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use command_log::{Log, memory::MemoryLog, telemetry::InProcess};
+    use log_schema::{Kind, Record};
+
+    use super::*;
+
+    /// Long enough for any machine; nothing waits this long unless it is broken.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn gateway_of(log: Arc<MemoryLog>, dir: &std::path::Path) -> RunningGateway {
+        ::gateway::serve(::gateway::Config::new(log, Arc::new(InProcess::default()), dir)).await.expect("it serves")
+    }
+
+    #[tokio::test]
+    async fn an_agent_ends_when_its_own_gateway_can_read_no_further() {
+        let (log, dir) = (Arc::new(MemoryLog::new()), tempfile::tempdir().expect("a directory"));
+        let gateway = gateway_of(Arc::clone(&log), dir.path()).await;
+        let of_the_future = Record { kind: u16::MAX, ..Record::v1(Kind::Tick, b"\x80".as_slice()) };
+        log.append(vec![of_the_future]).await.expect("a memory log takes it");
+        let ended = tokio::time::timeout(PATIENCE, beside(gateway, std::future::pending())).await;
+        let error = ended.expect("it ends in time").expect_err("with an error");
+        assert_eq!(error.to_string(), "the agent's own gateway halted");
+        assert!(error.chain().count() > 1, "{error:#}");
+    }
+
+    #[tokio::test]
+    async fn a_gateway_is_stopped_when_its_agent_has_left() {
+        let (log, dir) = (Arc::new(MemoryLog::new()), tempfile::tempdir().expect("a directory"));
+        for _ in 0..2 {
+            // Its projections are let go: another one can have them.
+            let gateway = gateway_of(Arc::clone(&log), dir.path()).await;
+            beside(gateway, async { Ok(()) }).await.expect("it left well");
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub fn verify(args: &cli::Verify, format: output::Format) -> anyhow::Result<Exit
     let signed = checkpoints(args)?;
     let log = runtime.block_on(open_log::to_read(&args.place))?;
     let mut progress = Progress::new("verified");
-    let report = runtime.block_on(replay::verify_against(&*log, &signed, &mut |at| progress.show(at)))?;
+    let report = runtime.block_on(replay::verify_against(&*log, &signed, &args.keys, &mut |at| progress.show(at)))?;
     progress.done();
     output::show(format, &serde_json::to_value(&report)?, || describe(&report))?;
     Ok(if report.holds() { ExitCode::SUCCESS } else { Code::Failed.into() })
@@ -34,11 +34,18 @@ fn checkpoints(args: &cli::Verify) -> anyhow::Result<Vec<Signed>> {
     let directory = match (&args.checkpoints, open_log::place(&args.place, false)?) {
         (Some(directory), _) => directory.clone(),
         (None, Place::Directory(root)) => Layout::new(root).snapshots(),
-        (None, Place::Kafka(_)) => return Ok(Vec::new()),
+        (None, Place::Kafka(_)) if args.keys.is_empty() => return Ok(Vec::new()),
+        (None, Place::Kafka(_)) => {
+            let what = "--key says who must have signed the checkpoints, and there are none beside a log in Kafka";
+            return Err(Failure::usage(what).hint("name an allocator's with --checkpoints DIR").into());
+        }
     };
     let signed = checkpoint::read_all(&directory)?;
-    if signed.is_empty() && args.checkpoints.is_some() {
-        return Err(Failure::usage(format!("there is no checkpoint in {}", directory.display())).into());
+    let is_demanded = args.checkpoints.is_some() || !args.keys.is_empty();
+    if signed.is_empty() && is_demanded {
+        let hint =
+            "an allocator keeps them in the directory `snapshots` of its own, once it has stopped well or decided much";
+        return Err(Failure::usage(format!("there is no checkpoint in {}", directory.display())).hint(hint).into());
     }
     Ok(signed)
 }
@@ -52,7 +59,7 @@ fn describe(report: &replay::Report) -> String {
             "void: {} epochs, {} decisions; duplicates: {}; waiting for an answer: {}",
             report.epochs_void, report.decisions_void, report.decisions_duplicate, report.undecided
         ),
-        format!("signed checkpoints that hold: {}", report.checkpoints),
+        format!("signed checkpoints that hold: {}{}", report.checkpoints, signers(report)),
         format!("chain {}", report.chain),
         format!("state {}", report.state_digest),
     ];
@@ -61,6 +68,11 @@ fn describe(report: &replay::Report) -> String {
         Some(finding) => lines.extend(describe_finding(finding)),
     }
     lines.join("\n") + "\n"
+}
+
+/// Who signed the checkpoints: an auditor compares it with the key that he was told.
+fn signers(report: &replay::Report) -> String {
+    report.checkpoint_keys.iter().map(|key| format!("\n  signed by {key}")).collect()
 }
 
 fn describe_finding(finding: &Finding) -> Vec<String> {

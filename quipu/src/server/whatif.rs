@@ -3,24 +3,22 @@
 use std::process::ExitCode;
 
 use log_schema::{Offset, TimeMs};
-use replay::{
-    Changes,
-    moment::Moment,
-    whatif::{
-        change::{AddedAgents, Factor},
-        render_table,
-    },
-};
+use replay::{Changes, moment::Moment, whatif::render_table};
 
 use super::{open_log, progress::Progress};
-use crate::{cli, cli::parse::AtArg, output};
+use crate::{
+    cli,
+    cli::parse::AtArg,
+    exit::{Failure, one_line},
+    output,
+};
 
 /// Answers the question on a copy of the log; neither the cell nor an agent can notice.
 pub fn run(args: &cli::Whatif, format: output::Format) -> anyhow::Result<ExitCode> {
+    let (moment, changes) = (moment(args.at.as_ref())?, changes(args)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let log = runtime.block_on(open_log::to_read(&args.place))?;
     let mut progress = Progress::new("read");
-    let (moment, changes) = (moment(args.at.as_ref())?, changes(args)?);
     let mut show = |at| progress.show(at);
     let comparison = runtime.block_on(replay::whatif(&*log, moment, &changes, &mut show))?;
     progress.done();
@@ -33,7 +31,7 @@ fn moment(at: Option<&AtArg>) -> anyhow::Result<Moment> {
     Ok(match at {
         None => Moment::Offset(Offset(0)),
         Some(AtArg::Offset(offset)) => Moment::Offset(*offset),
-        Some(AtArg::Time(text)) => text.parse()?,
+        Some(AtArg::Time(text)) => text.parse().map_err(|error| Failure::usage(one_line(&error)))?,
         Some(AtArg::Ago(millis)) => {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
             Moment::Time(TimeMs(u64::try_from(now.as_millis())?.saturating_sub(*millis)))
@@ -43,12 +41,9 @@ fn moment(at: Option<&AtArg>) -> anyhow::Result<Moment> {
 
 fn changes(args: &cli::Whatif) -> anyhow::Result<Changes> {
     let mut changes = Changes::default();
-    for (name, value) in &args.set {
-        changes.add_set(&format!("{name}={value}"))?;
-    }
-    let added = args.add_agents.iter().cloned();
-    changes.add_agents = added.map(|added| AddedAgents { count: added.count, capacity: added.resources }).collect();
+    args.set.iter().try_for_each(|text| changes.add_set(text))?;
+    args.add_agents.iter().try_for_each(|text| changes.add_agents(text))?;
+    args.scale.iter().try_for_each(|text| changes.add_scale(text))?;
     changes.drop_agents = args.drop_agent.iter().cloned().collect();
-    changes.scale = args.scale.iter().map(|scaled| (scaled.job.clone(), Factor(scaled.thousandths))).collect();
     Ok(changes)
 }

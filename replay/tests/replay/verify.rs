@@ -1,6 +1,6 @@
 //! The audit holds for whatever an allocator wrote, and finds whatever was changed since.
 
-use allocator::leader::checkpoint::{Checkpoint, Signed, Signer};
+use allocator::leader::checkpoint::{Checkpoint, PublicKey, Signed, Signer};
 use bytes::Bytes;
 use command_log::{Stored, memory::MemoryLog, reader::Verdict};
 use log_schema::{Command, DecisionV1, Event, Kind, Offset, Record, codec, job::JobKind};
@@ -180,7 +180,7 @@ fn signed(log: &MemoryLog) -> (tempfile::TempDir, Vec<Signed>) {
 }
 
 fn audit_against(log: &MemoryLog, signed: &[Signed]) -> Report {
-    runtime().block_on(verify_against(log, signed, &mut |_| {})).expect("a log that can be read")
+    runtime().block_on(verify_against(log, signed, &[], &mut |_| {})).expect("a log that can be read")
 }
 
 #[test]
@@ -190,6 +190,7 @@ fn a_log_holds_against_what_was_signed_of_it() {
     let report = audit_against(&log, &signed);
     assert!(report.holds(), "{:?}", report.finding);
     assert_eq!(report.checkpoints, signed.len() as u64);
+    assert_eq!(report.checkpoint_keys, [signed[0].key]);
     assert!(report.checkpoints > 10);
 }
 
@@ -222,4 +223,24 @@ fn a_checkpoint_that_nobody_signed_is_found() {
     let forged = format!("{before}{}{}", if digits.starts_with('0') { '1' } else { '0' }, &digits[1..]);
     let found = audit_against(&log, &[forged.parse().expect("a checkpoint")]).finding.expect("forged");
     assert_eq!(found.code, "checkpoint_forged");
+}
+
+#[test]
+fn a_checkpoint_by_a_key_that_was_not_asked_for_is_found() {
+    let log = wild_log(7, 300, true);
+    let ((_key, signed), (_other, by_another)) = (signed(&log), signed(&log));
+    let audit = |signed: &[Signed], trusted: &[PublicKey]| {
+        runtime().block_on(verify_against(&log, signed, trusted, &mut |_| {})).expect("a log that can be read")
+    };
+    let (own, another) = (signed[0].key, by_another[0].key);
+    assert!(audit(&signed, &[own]).holds() && audit(&signed, &[another, own]).holds());
+    let report = audit(&signed, &[another]);
+    let found = report.finding.expect("another key");
+    assert_eq!((found.code, report.checkpoints), ("checkpoint_of_another_key", 0));
+    assert!(found.message.contains(&own.to_string()), "{}", found.message);
+    // The allocators of a cell have a key each.
+    let both = [signed[0].clone(), by_another[1].clone()];
+    let mut keys = [own, another];
+    keys.sort();
+    assert_eq!(audit(&both, &keys).checkpoint_keys, keys);
 }

@@ -101,7 +101,7 @@ pub(super) fn added_agents(text: &str) -> Result<AddedAgents, Error> {
     let wrong = || Error::Agents { text: text.into() };
     let (count, rest) = text.split_once('x').ok_or_else(wrong)?;
     let inside = rest.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).ok_or_else(wrong)?;
-    let count: u64 = count.trim().parse().map_err(|_| wrong())?;
+    let count: u64 = count.trim().parse().ok().filter(|count| *count > 0).ok_or_else(wrong)?;
     let fits = u32::try_from(count).ok().filter(|count| *count <= ADDED_AGENTS_MAX);
     let count = fits.ok_or(Error::TooManyAgents { count })?;
     let capacity = blanks_for_commas(inside).parse().map_err(|source| Error::Resources { source })?;
@@ -145,6 +145,7 @@ mod tests {
         assert!(matches!(changes.add_set("weight=1"), Err(Error::ParameterUnknown { .. })));
         assert!(matches!(changes.add_set("policy=fifo"), Err(Error::Value { .. })));
         assert!(matches!(changes.add_agents("cpu=8"), Err(Error::Agents { .. })));
+        assert!(matches!(changes.add_agents("0x{cpu=8}"), Err(Error::Agents { .. })));
         assert!(matches!(changes.add_agents("200000x{cpu=8}"), Err(Error::TooManyAgents { .. })));
         assert!(matches!(changes.add_scale("web=500m"), Err(Error::Factor { .. })));
         assert!(matches!(changes.add_scale("web"), Err(Error::NotAPair { .. })));
