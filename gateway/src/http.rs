@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use command_log::trace::TraceParent;
 
 use crate::{gateway::Gateway, guard, identity::Caller};
 
@@ -25,13 +26,25 @@ pub(crate) async fn graphql(
 ) -> Response {
     gateway.metrics.requests.add(1);
     match prepare(&headers, body) {
-        Ok((request, caller)) => answer(&headers, &gateway.execute(request.data(caller)).await),
+        Ok((request, caller)) => {
+            let done = gateway.execute(request.data(caller));
+            let done = match trace_of(&headers) {
+                Some(trace) => trace.during(done).await,
+                None => done.await,
+            };
+            answer(&headers, &done)
+        }
         Err((status, error)) => {
             gateway.metrics.turned_away.add(1);
             let answer = Answer::from_errors(vec![error]);
             (status, [(header::CONTENT_TYPE, JSON)], to_json(&answer)).into_response()
         }
     }
+}
+
+/// The trace that a request belongs to. One that cannot be read is none, as the standard has it.
+fn trace_of(headers: &HeaderMap) -> Option<TraceParent> {
+    headers.get("traceparent")?.to_str().ok()?.parse().ok()
 }
 
 /// Reads a request, or says with which status it is turned away.

@@ -21,7 +21,7 @@ pub(crate) struct KafkaLog {
     pub(crate) options: KafkaOptions,
 }
 
-/// How brokers are spoken to.
+/// How brokers are spoken to, and where that is which they no longer have.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct KafkaOptions {
     /// A file of client properties, as for TLS and SASL: one name=value a line.
@@ -30,6 +30,9 @@ pub(crate) struct KafkaOptions {
     /// On how many brokers each record must be [default: three, or as many as there are].
     #[arg(long, value_name = "N", value_parser = parse::whole(1..=u16::MAX), allow_negative_numbers = true)]
     pub(crate) replication: Option<u16>,
+    /// Where the segments of the log are that `quipu log archive` has written.
+    #[arg(long, value_name = "DIR", env = "QUIPU_ARCHIVE")]
+    pub(crate) archive: Option<PathBuf>,
 }
 
 /// A log that is read or copied: that of a cell on this machine, or one in Kafka.
@@ -86,7 +89,9 @@ pub(crate) struct Gateway {
 #[command(after_help = "\
 Examples:
   quipu log export --log ./cell cell.qlog
-  quipu log import --log kafka://127.0.0.1:9092/cell cell.qlog")]
+  quipu log import --log kafka://127.0.0.1:9092/cell cell.qlog
+  quipu log archive --log kafka://127.0.0.1:9092/cell --archive ./archive --follow
+  quipu log trim --log kafka://127.0.0.1:9092/cell --archive ./archive --below 1000000")]
 pub(crate) struct LogCommand {
     /// What to do.
     #[command(subcommand)]
@@ -108,6 +113,18 @@ Examples:
   quipu log import --log kafka://127.0.0.1:9092/cell cell.qlog
   quipu log import --log ./new-cell cell.qlog")]
     Import(Import),
+    /// Write what a log has beyond its archive as further segments, and read each back.
+    #[command(after_help = "\
+Examples:
+  quipu log archive --log kafka://127.0.0.1:9092/cell --archive ./archive            whole segments, and end
+  quipu log archive --log kafka://127.0.0.1:9092/cell --archive ./archive --all      everything, and end
+  quipu log archive --log kafka://127.0.0.1:9092/cell --archive ./archive --follow   until it is told to stop")]
+    Archive(Archive),
+    /// Let the brokers forget what an archive has. It cannot be undone.
+    #[command(after_help = "\
+Examples:
+  quipu log trim --log kafka://127.0.0.1:9092/cell --archive ./archive --below 1000000")]
+    Trim(Trim),
 }
 
 /// `quipu log export`.
@@ -128,6 +145,33 @@ pub(crate) struct Import {
     /// The file to read.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+/// `quipu log archive`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Archive {
+    #[command(flatten)]
+    pub(crate) place: LogPlace,
+    /// How many records a segment has.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = parse::whole(1..=10_000_000_u64))]
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) segment_records: u64,
+    /// Write the rest too, which is less than a segment.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Go on as the log grows, until SIGTERM or SIGINT.
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) follow: bool,
+}
+
+/// `quipu log trim`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Trim {
+    #[command(flatten)]
+    pub(crate) place: LogPlace,
+    /// The first offset that the brokers are to keep.
+    #[arg(long, value_name = "OFFSET", value_parser = parse::whole(0..=u64::MAX), allow_negative_numbers = true)]
+    pub(crate) below: u64,
 }
 
 /// `quipu up`.

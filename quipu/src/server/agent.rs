@@ -41,7 +41,7 @@ async fn work(args: &cli::Agent) -> anyhow::Result<()> {
         return Ok(::agent::run(config(args, args.gateway.clone(), shutdown)?).await?);
     };
     let place = open_log::configure(log.clone(), &args.options, false)?;
-    let gateway = gateway::start(&place, &args.dir.join("gateway"), ANY_PORT).await?;
+    let gateway = gateway::start(&place, &args.options, &args.dir.join("gateway"), ANY_PORT).await?;
     let url = format!("http://{}", gateway.local_addr());
     let config = config(args, url, shutdown)?;
     beside(gateway, async { Ok(::agent::run(config).await?) }).await

@@ -24,7 +24,7 @@ async fn allocate(args: &cli::Allocator) -> anyhow::Result<()> {
     let layout = Layout::new(&args.dir);
     fs::create_dir_all(layout.root()).with_context(|| format!("could not make {}", layout.root().display()))?;
     let place = open_log::configure(args.log.log.clone(), &args.log.options, true)?.for_decisions();
-    let log = open_log::shared(&place).await?;
+    let log = open_log::shared(&place, &args.log.options).await?;
     let config = leader::Config {
         node: node()?,
         snapshots: Some(layout.snapshots()),
@@ -34,7 +34,7 @@ async fn allocate(args: &cli::Allocator) -> anyhow::Result<()> {
         agent_silent_after: silence(args.agent_silent_ms),
     };
     println!("allocator {} of {place}", config.node);
-    let leader = Leader::start(Arc::new(log), config, stop)?;
+    let leader = Leader::start(log, config, stop)?;
     leader.ended().await;
     leader.join().await
 }

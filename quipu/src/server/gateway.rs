@@ -7,7 +7,7 @@ use anyhow::Context;
 use command_log::kafka::{self, KafkaTelemetry};
 
 use super::{layout::Layout, open_log, start_tracing, stop_on_signal};
-use crate::cli;
+use crate::cli::{self, server::KafkaOptions};
 
 /// Runs a gateway until it is told to stop.
 pub fn run(args: &cli::Gateway) -> anyhow::Result<ExitCode> {
@@ -20,7 +20,7 @@ pub fn run(args: &cli::Gateway) -> anyhow::Result<ExitCode> {
 async fn serve_until_stopped(args: &cli::Gateway) -> anyhow::Result<()> {
     let mut stop = stop_on_signal()?;
     let place = open_log::configure(args.log.log.clone(), &args.log.options, true)?;
-    let gateway = start(&place, &args.dir, args.listen).await?;
+    let gateway = start(&place, &args.log.options, &args.dir, args.listen).await?;
     let url = format!("http://{}", gateway.local_addr());
     fs::write(Layout::new(&args.dir).gateway_url(), format!("{url}\n"))
         .context("could not say where the gateway listens")?;
@@ -32,9 +32,14 @@ async fn serve_until_stopped(args: &cli::Gateway) -> anyhow::Result<()> {
 }
 
 /// Starts a gateway of a log in Kafka, with its projections below a directory.
-pub(super) async fn start(place: &kafka::Config, dir: &Path, listen: SocketAddr) -> anyhow::Result<RunningGateway> {
+pub(super) async fn start(
+    place: &kafka::Config,
+    options: &KafkaOptions,
+    dir: &Path,
+    listen: SocketAddr,
+) -> anyhow::Result<RunningGateway> {
     fs::create_dir_all(dir).with_context(|| format!("could not make {}", dir.display()))?;
-    let log = Arc::new(open_log::shared(place).await?);
+    let log = open_log::shared(place, options).await?;
     let telemetry = Arc::new(KafkaTelemetry::open(place).await?);
     let mut config = Config::new(log, telemetry, Layout::new(dir).projections());
     config.listen = listen;

@@ -1,10 +1,15 @@
 //! Opens the log that a command names: that of a cell on this machine, or one in Kafka.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use command_log::{
     Log,
+    archive::{Archive, ArchivedLog},
     embedded::FrozenLog,
     kafka::{self, KafkaLog},
 };
@@ -49,30 +54,53 @@ pub(super) fn configure(
     Ok(config)
 }
 
+/// The log alone, without the archive that is made of it.
+pub(super) async fn to_archive(args: &cli::LogPlace) -> anyhow::Result<Arc<dyn Log>> {
+    let mut alone = args.clone();
+    alone.options.archive = None;
+    to_read(&alone).await
+}
+
 /// A log to read as it is now; nothing is made, and nothing is waited for.
 pub(super) async fn to_read(args: &cli::LogPlace) -> anyhow::Result<Arc<dyn Log>> {
+    let archive = args.options.archive.as_deref();
     match place(args, false)? {
         Place::Directory(root) => {
             let path = Layout::new(root).log();
             let log = FrozenLog::open(&path);
-            Ok(Arc::new(log.with_context(|| format!("could not read the log in {}", path.display()))?))
+            with_archive(log.with_context(|| format!("could not read the log in {}", path.display()))?, archive).await
         }
-        Place::Kafka(config) => Ok(Arc::new(KafkaLog::open(&config).await.map_err(explain)?)),
+        Place::Kafka(config) => with_archive(KafkaLog::open(&config).await.map_err(explain)?, archive).await,
     }
 }
 
 /// A log that others have open too; brokers that do not answer yet are waited for.
-pub(super) async fn shared(config: &kafka::Config) -> anyhow::Result<KafkaLog> {
+pub(super) async fn shared(
+    config: &kafka::Config,
+    options: &cli::server::KafkaOptions,
+) -> anyhow::Result<Arc<dyn Log>> {
     let begun = tokio::time::Instant::now();
-    loop {
+    let log = loop {
         match KafkaLog::open(config).await {
             Err(error) if error.is_transient() && begun.elapsed() < REACH_MAX => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "trying to open the log again");
                 tokio::time::sleep(REACH_AGAIN_AFTER).await;
             }
-            opened => return opened.map_err(explain),
+            opened => break opened.map_err(explain)?,
         }
+    };
+    with_archive(log, options.archive.as_deref()).await
+}
+
+/// The log, and before it what an archive has.
+async fn with_archive(log: impl Log, archive: Option<&Path>) -> anyhow::Result<Arc<dyn Log>> {
+    let Some(directory) = archive else { return Ok(Arc::new(log)) };
+    if !directory.is_dir() {
+        let what = format!("there is no archive in {}", directory.display());
+        return Err(Failure::usage(what).hint("`quipu log archive` makes one").into());
     }
+    let archive = Archive::open(directory).map_err(explain)?;
+    Ok(Arc::new(ArchivedLog::join(archive, log).await.map_err(explain)?))
 }
 
 /// Keeps the hint that a log's error has.

@@ -1,0 +1,129 @@
+//! An archive of a log: written segment by segment, and then the brokers may forget.
+
+use std::path::Path;
+
+use command_log::{Log, Watermarks, archive::Archive, file::Summary, kafka::KafkaLog};
+use log_schema::Offset;
+use replay::Progress as Reached;
+use tokio::sync::watch;
+
+use super::{Told, copy::BATCH_BYTES};
+use crate::{
+    cli,
+    exit::Failure,
+    server::{
+        open_log::{self, Place},
+        progress::Progress,
+        stop_on_signal,
+    },
+};
+
+/// Seals segments, and says what the archive holds then.
+pub(super) async fn archive(args: &cli::Archive) -> anyhow::Result<Told> {
+    let stop = stop_on_signal()?;
+    let mut archive = open(directory(&args.place)?)?;
+    let log = open_log::to_archive(&args.place).await?;
+    let had = archive.next();
+    let Watermarks { low, high } = log.watermarks().await?;
+    if low > had {
+        let what = format!("the log begins at offset {low}, and its archive has nothing from {had} on");
+        return Err(Failure::new(what).hint("what is between is gone from both; find the archive that has it").into());
+    }
+    seal_until(&mut archive, &*log, high, args).await?;
+    if args.follow {
+        follow(&mut archive, &*log, args, stop).await?;
+    }
+    let whole = verify(&archive)?;
+    Ok(Told { did: "archived", records: whole.next.0 - had.0, whole })
+}
+
+/// Seals whole segments below an offset, and the rest if it is wanted.
+async fn seal_until(archive: &mut Archive, log: &dyn Log, end: Offset, args: &cli::Archive) -> anyhow::Result<()> {
+    let mut progress = Progress::new("archived");
+    while let Some(segment_end) = segment_end(archive.next(), end, args) {
+        archive.seal(log, segment_end).await.map_err(open_log::explain)?;
+        progress.show(Reached { next: segment_end, end });
+    }
+    progress.done();
+    Ok(())
+}
+
+/// Where the next segment ends; `None` if there is too little for one.
+fn segment_end(next: Offset, end: Offset, args: &cli::Archive) -> Option<Offset> {
+    let whole = Offset(next.0 + args.segment_records);
+    match whole <= end {
+        true => Some(whole),
+        false => (args.all && next < end).then_some(end),
+    }
+}
+
+/// Seals each segment as soon as the log has its last record.
+async fn follow(
+    archive: &mut Archive,
+    log: &dyn Log,
+    args: &cli::Archive,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    loop {
+        let last = Offset(archive.next().0 + args.segment_records - 1);
+        tokio::select! {
+            _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
+            reached = log.wait_past(last) => reached.map_err(open_log::explain)?,
+        }
+        seal_until(archive, log, last.next(), args).await?;
+        println!("archived up to offset {}", archive.next());
+    }
+}
+
+/// Reads all that the archive has, compares it with what the brokers have, and only then lets them forget.
+pub(super) async fn trim(args: &cli::Trim) -> anyhow::Result<Told> {
+    let below = Offset(args.below);
+    let Place::Kafka(config) = open_log::place(&args.place, false)? else {
+        let what = "only brokers can be told to forget: the log is a directory";
+        return Err(Failure::usage(what).hint("name a log as in kafka://127.0.0.1:9092/cell").into());
+    };
+    let archive = open(directory(&args.place)?)?;
+    let whole = verify(&archive)?;
+    if whole.first > Offset(0) || whole.next < below {
+        let what = format!("the archive has offsets {} to {}, and not all below {below}", whole.first, whole.next);
+        return Err(Failure::new(what).hint("run `quipu log archive` first, or trim less").into());
+    }
+    let log = KafkaLog::open(&config).await.map_err(open_log::explain)?;
+    let before = log.watermarks().await.map_err(open_log::explain)?.low;
+    compare(&archive, &log, before, below).await?;
+    let low = if below > before { log.forget(below).await.map_err(open_log::explain)? } else { before };
+    Ok(Told { did: "forgot", records: low.0 - before.0, whole })
+}
+
+/// That brokers and archive hold the same in `from..end`.
+async fn compare(archive: &Archive, log: &dyn Log, from: Offset, end: Offset) -> anyhow::Result<()> {
+    let mut next = from;
+    while next < end {
+        let (archived, logged) =
+            (archive.read(next, BATCH_BYTES).map_err(open_log::explain)?, log.read(next, BATCH_BYTES).await?);
+        let pairs = archived.iter().zip(&logged);
+        if let Some((archived, _)) = pairs.clone().find(|(archived, logged)| archived.record != logged.record) {
+            let what = format!("archive and log hold different records at offset {}", archived.offset);
+            return Err(Failure::new(what).hint("name the archive of this very cell; nothing was forgotten").into());
+        }
+        next = Offset(next.0 + pairs.len() as u64);
+    }
+    Ok(())
+}
+
+fn directory(place: &cli::LogPlace) -> anyhow::Result<&Path> {
+    let missing = || Failure::usage("the directory of the archive is missing").hint("add --archive DIR");
+    Ok(place.options.archive.as_deref().ok_or_else(missing)?)
+}
+
+fn open(directory: &Path) -> anyhow::Result<Archive> {
+    Archive::open(directory).map_err(open_log::explain)
+}
+
+fn verify(archive: &Archive) -> anyhow::Result<Summary> {
+    let mut progress = Progress::new("read");
+    let end = archive.next();
+    let whole = archive.verify(&mut |next| progress.show(Reached { next, end })).map_err(open_log::explain)?;
+    progress.done();
+    Ok(whole)
+}
