@@ -32,9 +32,6 @@ pub enum Error {
          move the directory away to have them built again"
     )]
     ForeignProjections { dir: String, folded: Offset, high: Offset },
-    /// The log no longer holds what the projections need.
-    #[error("the projections need the log from offset {needed} on, but it begins at {low}")]
-    LogTrimmed { needed: Offset, low: Offset },
     /// Serving ended.
     #[error("the gateway's server ended")]
     Serve { source: std::io::Error },
@@ -49,7 +46,6 @@ impl Error {
             Self::Projections { .. } => "projections",
             Self::Log { .. } => "log",
             Self::ForeignProjections { .. } => "foreign_projections",
-            Self::LogTrimmed { .. } => "log_trimmed",
             Self::Serve { .. } => "serve",
         }
     }

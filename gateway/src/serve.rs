@@ -130,7 +130,8 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
         return Err(Error::ForeignProjections { dir, folded: position.offset, high: marks.high });
     }
     if anchor.next() < marks.low {
-        return Err(Error::LogTrimmed { needed: anchor.next(), low: marks.low });
+        let source = command_log::Error::BelowLow { from: anchor.next(), low: marks.low };
+        return Err(Error::Log { source });
     }
     let hub = Hub::new(Arc::clone(&config.log) as Arc<dyn Log>, anchor);
     let views = projector.views();

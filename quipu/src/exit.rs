@@ -115,7 +115,9 @@ fn hint_of(error: &anyhow::Error) -> Option<String> {
     }
     error.chain().find_map(|cause| {
         let failure = cause.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone());
-        failure.or_else(|| cause.downcast_ref::<client::Error>().and_then(client::Error::hint))
+        failure
+            .or_else(|| cause.downcast_ref::<client::Error>().and_then(client::Error::hint))
+            .or_else(|| cause.downcast_ref::<command_log::Error>()?.hint().map(Into::into))
     })
 }
 

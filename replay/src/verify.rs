@@ -19,12 +19,6 @@ pub enum Error {
     /// The log could not be read.
     #[error("the log could not be read")]
     Log(#[from] command_log::Error),
-    /// The log no longer begins at 0, and what was before it is not known.
-    #[error("the log begins at offset {low}: deciding it again needs a snapshot that covers what went before")]
-    NeedsSnapshot {
-        /// The first offset that can be read.
-        low: Offset,
-    },
     /// A newer program wrote this.
     #[error("the log cannot be answered")]
     Unreadable(#[from] allocator::answer::Unreadable),
@@ -153,7 +147,7 @@ pub async fn verify_against(
 ) -> Result<Report, Error> {
     let view = View::open(log).await?;
     if view.low() > Offset(0) {
-        return Err(Error::NeedsSnapshot { low: view.low() });
+        return Err(command_log::Error::BelowLow { from: Offset(0), low: view.low() }.into());
     }
     let mut again = Redecider::default();
     let mut checkpoints = Checkpoints::new(signed, trusted);

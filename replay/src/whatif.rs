@@ -49,9 +49,6 @@ pub enum Error {
     /// The log could not be read.
     #[error("the log could not be read")]
     Log(#[from] command_log::Error),
-    /// The log no longer begins at 0, and what was before it is not known.
-    #[error("the log begins at offset {low}: a fork of it needs a snapshot that covers what went before")]
-    NeedsSnapshot { low: Offset },
     /// There is nothing to fork there.
     #[error("the log ends before offset {high}, and cannot be forked at {at}")]
     BeyondEnd { at: Offset, high: Offset },

@@ -70,7 +70,7 @@ pub(super) async fn to_read(args: &cli::LogPlace) -> anyhow::Result<Arc<dyn Log>
             let log = FrozenLog::open(&path);
             with_archive(log.with_context(|| format!("could not read the log in {}", path.display()))?, archive).await
         }
-        Place::Kafka(config) => with_archive(KafkaLog::open(&config).await.map_err(explain)?, archive).await,
+        Place::Kafka(config) => with_archive(KafkaLog::open(&config).await?, archive).await,
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn shared(
                 tracing::warn!(error = &error as &dyn std::error::Error, "trying to open the log again");
                 tokio::time::sleep(REACH_AGAIN_AFTER).await;
             }
-            opened => break opened.map_err(explain)?,
+            opened => break opened?,
         }
     };
     with_archive(log, options.archive.as_deref()).await
@@ -99,16 +99,6 @@ async fn with_archive(log: impl Log, archive: Option<&Path>) -> anyhow::Result<A
         let what = format!("there is no archive in {}", directory.display());
         return Err(Failure::usage(what).hint("`quipu log archive` makes one").into());
     }
-    let archive = Archive::open(directory).map_err(explain)?;
-    Ok(Arc::new(ArchivedLog::join(archive, log).await.map_err(explain)?))
-}
-
-/// Keeps the hint that a log's error has.
-pub(super) fn explain(error: command_log::Error) -> anyhow::Error {
-    let hint = error.hint();
-    let error = anyhow::Error::new(error);
-    match hint {
-        Some(hint) => error.context(Failure::new("the log cannot be used").hint(hint)),
-        None => error.context("the log cannot be used"),
-    }
+    let archive = Archive::open(directory)?;
+    Ok(Arc::new(ArchivedLog::join(archive, log).await?))
 }

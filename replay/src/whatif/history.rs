@@ -122,7 +122,7 @@ impl History {
     pub async fn read(log: &dyn Log, moment: Moment, progress: OnProgress<'_>) -> Result<Self, Error> {
         let view = View::open(log).await?;
         if view.low() > Offset(0) {
-            return Err(Error::NeedsSnapshot { low: view.low() });
+            return Err(command_log::Error::BelowLow { from: Offset(0), low: view.low() }.into());
         }
         let (Moment::Offset(at), high) = (moment, view.high()) else {
             return Self::scan(&view, moment, progress).await;

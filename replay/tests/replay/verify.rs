@@ -2,7 +2,7 @@
 
 use allocator::leader::checkpoint::{Checkpoint, PublicKey, Signed, Signer};
 use bytes::Bytes;
-use command_log::{Stored, memory::MemoryLog, reader::Verdict};
+use command_log::{Error::BelowLow, Stored, memory::MemoryLog, reader::Verdict};
 use log_schema::{Command, DecisionV1, Event, Kind, Offset, Record, codec, job::JobKind};
 use replay::{Report, redecide::Redecider, verify, verify::Error, verify_against};
 
@@ -161,7 +161,7 @@ fn a_record_that_is_put_in_is_found() {
 fn a_log_whose_beginning_is_gone_needs_a_snapshot() {
     let rest = records(&wild_log(4, 100, false)).split_off(10);
     let refused = runtime().block_on(verify(&MemoryLog::from_records(rest), &mut |_| {}));
-    assert!(matches!(refused, Err(Error::NeedsSnapshot { low: Offset(10) })));
+    assert!(matches!(refused, Err(Error::Log(BelowLow { from: Offset(0), low: Offset(10) }))));
 }
 
 /// What a leader signs after each decision of a log.

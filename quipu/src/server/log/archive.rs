@@ -41,7 +41,7 @@ pub(super) async fn archive(args: &cli::Archive) -> anyhow::Result<Told> {
 async fn seal_until(archive: &mut Archive, log: &dyn Log, end: Offset, args: &cli::Archive) -> anyhow::Result<()> {
     let mut progress = Progress::new("archived");
     while let Some(segment_end) = segment_end(archive.next(), end, args) {
-        archive.seal(log, segment_end).await.map_err(open_log::explain)?;
+        archive.seal(log, segment_end).await?;
         progress.show(Reached { next: segment_end, end });
     }
     progress.done();
@@ -68,7 +68,7 @@ async fn follow(
         let last = Offset(archive.next().0 + args.segment_records - 1);
         tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
-            reached = log.wait_past(last) => reached.map_err(open_log::explain)?,
+            reached = log.wait_past(last) => reached?,
         }
         seal_until(archive, log, last.next(), args).await?;
         println!("archived up to offset {}", archive.next());
@@ -88,10 +88,10 @@ pub(super) async fn trim(args: &cli::Trim) -> anyhow::Result<Told> {
         let what = format!("the archive has offsets {} to {}, and not all below {below}", whole.first, whole.next);
         return Err(Failure::new(what).hint("run `quipu log archive` first, or trim less").into());
     }
-    let log = KafkaLog::open(&config).await.map_err(open_log::explain)?;
-    let before = log.watermarks().await.map_err(open_log::explain)?.low;
+    let log = KafkaLog::open(&config).await?;
+    let before = log.watermarks().await?.low;
     compare(&archive, &log, before, below).await?;
-    let low = if below > before { log.forget(below).await.map_err(open_log::explain)? } else { before };
+    let low = if below > before { log.forget(below).await? } else { before };
     Ok(Told { did: "forgot", records: low.0 - before.0, whole })
 }
 
@@ -99,8 +99,7 @@ pub(super) async fn trim(args: &cli::Trim) -> anyhow::Result<Told> {
 async fn compare(archive: &Archive, log: &dyn Log, from: Offset, end: Offset) -> anyhow::Result<()> {
     let mut next = from;
     while next < end {
-        let (archived, logged) =
-            (archive.read(next, BATCH_BYTES).map_err(open_log::explain)?, log.read(next, BATCH_BYTES).await?);
+        let (archived, logged) = (archive.read(next, BATCH_BYTES)?, log.read(next, BATCH_BYTES).await?);
         let pairs = archived.iter().zip(&logged);
         if let Some((archived, _)) = pairs.clone().find(|(archived, logged)| archived.record != logged.record) {
             let what = format!("archive and log hold different records at offset {}", archived.offset);
@@ -117,13 +116,13 @@ fn directory(place: &cli::LogPlace) -> anyhow::Result<&Path> {
 }
 
 fn open(directory: &Path) -> anyhow::Result<Archive> {
-    Archive::open(directory).map_err(open_log::explain)
+    Archive::open(directory)
 }
 
 fn verify(archive: &Archive) -> anyhow::Result<Summary> {
     let mut progress = Progress::new("read");
     let end = archive.next();
-    let whole = archive.verify(&mut |next| progress.show(Reached { next, end })).map_err(open_log::explain)?;
+    let whole = archive.verify(&mut |next| progress.show(Reached { next, end }))?;
     progress.done();
     Ok(whole)
 }

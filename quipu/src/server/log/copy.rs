@@ -33,8 +33,7 @@ pub(super) async fn export(args: &cli::Export) -> anyhow::Result<Told> {
     let log = open_log::to_read(&args.place).await?;
     let Watermarks { low, high } = log.watermarks().await?;
     if low > Offset(0) {
-        let what = format!("the log begins at offset {low}; a whole log begins at 0");
-        return Err(Failure::new(what).hint("name the archive of what is before: --archive DIR").into());
+        return Err(command_log::Error::BelowLow { from: Offset(0), low }.into());
     }
     let mut progress = Progress::new("written");
     let mut show = |next| progress.show(Reached { next, end: high });
@@ -70,11 +69,9 @@ async fn open_to_fill(place: &Place) -> anyhow::Result<Arc<dyn Log>> {
         Place::Directory(root) => {
             let path = Layout::new(root).log();
             fs::create_dir_all(root).with_context(|| format!("could not make {}", root.display()))?;
-            Arc::new(EmbeddedLog::open(&path, Options::default()).map_err(open_log::explain)?)
+            Arc::new(EmbeddedLog::open(&path, Options::default())?)
         }
-        Place::Kafka(config) => {
-            Arc::new(KafkaLog::open(&config.clone().for_decisions()).await.map_err(open_log::explain)?)
-        }
+        Place::Kafka(config) => Arc::new(KafkaLog::open(&config.clone().for_decisions()).await?),
     })
 }
 
