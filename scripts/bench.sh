@@ -4,7 +4,8 @@
 #
 #   scripts/bench.sh [--smoke] [--only NAME]
 #
-# NAME is append, place, fold, project or cell, or begins a line of the last: cell_tasks, submit …
+# NAME is append, place, fold, project or cell, or begins a line of the last: cell_tasks, submit, takeover …
+# Those of a cell over Kafka are skipped, and say so, where there is no Java or Maven.
 # The benches are built in the one dev profile, as tests and demo are: RocksDB's C++ is built once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

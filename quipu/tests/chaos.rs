@@ -32,11 +32,9 @@ mod started;
 
 use std::{fs::File, path::Path};
 
-use command_log::file::FileReader;
-use serde_json::Value;
-
 use checker::{Report, check};
 use clients::Clients;
+use command_log::file::FileReader;
 use killer::Killer;
 use parts::{Parts, number};
 use plan::{Chance, Plan};
@@ -76,7 +74,6 @@ fn assert_checked(parts: &Parts, told: &clients::Told) -> Report {
     assert_eq!(told.acked, report.acked, "every line of every journal was compared");
     let counted = [report.counts.epochs_void, report.counts.decisions_void, report.counts.decisions_duplicate];
     assert_eq!(["epochs_void", "decisions_void", "decisions_duplicate"].map(|name| number(&audit[name])), counted);
-    assert_eq!(audit["undecided"], Value::from(0), "everything that is in the log was answered");
     report
 }
 
