@@ -92,6 +92,15 @@ pub enum Error {
         /// One past the last record of the log.
         high: log_schema::Offset,
     },
+    /// The log does not have the decision with which the newest snapshot ends.
+    #[error(
+        "the snapshot ends with a decision up to offset {covers} that the log does not have: this is another log, or it \
+         was made anew; move the snapshots away to start from the log alone"
+    )]
+    SnapshotForeign {
+        /// The last offset that the snapshot covers.
+        covers: log_schema::Offset,
+    },
 }
 
 impl Error {
@@ -105,7 +114,8 @@ impl Error {
             | Self::Altered { .. }
             | Self::Snapshot { .. }
             | Self::Checkpoint(_)
-            | Self::SnapshotAhead { .. } => false,
+            | Self::SnapshotAhead { .. }
+            | Self::SnapshotForeign { .. } => false,
         }
     }
 }

@@ -6,7 +6,7 @@ use command_log::{
     Follower, Log, Stored,
     reader::{Reader, Verdict},
 };
-use log_schema::{Chain, DecisionV1, Kind, Offset, Record};
+use log_schema::{Chain, DecisionV1, Kind, Offset, Record, codec};
 
 use super::{Config, Error, cut::Made, snapshot};
 use crate::{answer::apply_decision, state::State};
@@ -22,6 +22,8 @@ pub(super) struct Fold {
     pub undecided: VecDeque<(Offset, Record)>,
     /// This leader's decisions that are still to be read back: the state has them already.
     pub made: VecDeque<Made>,
+    /// Where the snapshot was taken that this began with, until its decision is met in the log.
+    unmet: Option<(Offset, Chain)>,
 }
 
 impl Fold {
@@ -31,19 +33,20 @@ impl Fold {
             Some(directory) => snapshot::newest(directory)?,
             None => None,
         };
-        let (state, reader, chain) = match found {
-            None => (State::default(), Reader::new(), Chain::default()),
+        let (state, reader, chain, unmet) = match found {
+            None => (State::default(), Reader::new(), Chain::default(), None),
             Some(found) => {
                 let high = log.watermarks().await?.high;
                 if found.last_to >= high {
                     return Err(Error::SnapshotAhead { covers: found.last_to, high });
                 }
                 let next = found.last_to.next();
-                (found.state, Reader::resume(found.epoch, Some(found.last_to), next, found.chain), found.chain)
+                let reader = Reader::resume(found.epoch, Some(found.last_to), next, found.chain);
+                (found.state, reader, found.chain, Some((found.last_to, found.chain)))
             }
         };
         let follower = Follower::new(log, reader.next());
-        Ok(Self { follower, reader, chain, state, undecided: VecDeque::new(), made: VecDeque::new() })
+        Ok(Self { follower, reader, chain, state, undecided: VecDeque::new(), made: VecDeque::new(), unmet })
     }
 
     /// Reads what is in the log by now.
@@ -53,7 +56,21 @@ impl Fold {
             let batch = self.follower.next_batch().await?;
             self.take(batch, None)?;
         }
-        Ok(())
+        self.unmet.map_or(Ok(()), |(covers, _)| Err(Error::SnapshotForeign { covers }))
+    }
+
+    /// A snapshot is saved when its last decision was read in the log, which follows what it answers. A log
+    /// that does not have it is another one.
+    fn meet(&mut self, verdict: &Verdict, record: &Record) -> Result<(), Error> {
+        let Some((covers, chain)) = self.unmet.filter(|_| record.kind == Kind::Decision.number()) else {
+            return Ok(());
+        };
+        let read = codec::decode::<DecisionV1>("decision", &record.payload);
+        if read.is_ok_and(|decision| decision.to == covers && decision.chain == chain) {
+            self.unmet = None;
+        }
+        let is_later = matches!(verdict, Verdict::Decision(_));
+        if is_later && self.unmet.is_some() { Err(Error::SnapshotForeign { covers }) } else { Ok(()) }
     }
 
     /// Takes a batch in, up to the first epoch that counts and is not the one claimed at `own`: from there
@@ -61,7 +78,9 @@ impl Fold {
     /// of one name make claims that are alike to the byte.
     pub fn take(&mut self, batch: Vec<Stored>, own: Option<Offset>) -> Result<(), Error> {
         for stored in batch {
-            match self.reader.judge(&stored)? {
+            let verdict = self.reader.judge(&stored)?;
+            self.meet(&verdict, &stored.record)?;
+            match verdict {
                 Verdict::Epoch(epoch) if own.is_some_and(|own| own != stored.offset) => {
                     return Err(Error::Superseded { epoch: epoch.epoch });
                 }

@@ -131,6 +131,33 @@ async fn a_snapshot_of_another_log_is_refused() {
     assert!(matches!(ended, Err(Error::SnapshotAhead { .. })), "{ended:?}");
 }
 
+/// The new log has grown longer than the old one was; another leader has decided there, or nobody has.
+#[tokio::test]
+async fn a_snapshot_of_a_log_that_was_made_anew_is_refused_before_anything_is_decided() {
+    for is_decided in [false, true] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut cell = Cell::new();
+        cell.config.snapshots = Some(directory.path().to_owned());
+        cell.ask(agent("a1")).await;
+        run_with_snapshots(&mut cell, 0..5).await;
+        cell.log = Arc::new(MemoryLog::default());
+        cell.ask(agent("a2")).await;
+        if is_decided {
+            cell.config.snapshots = None;
+            run_with_snapshots(&mut cell, 0..40).await;
+            cell.config.snapshots = Some(directory.path().to_owned());
+        }
+        for number in 100..140 {
+            cell.ask(job(&format!("j{number}"), 1)).await;
+        }
+        let before = cell.records().await;
+        let (leading, _stop) = cell.lead();
+        let ended = tokio::time::timeout(PATIENCE, leading).await.expect("it refuses").expect("without a panic");
+        assert!(matches!(ended, Err(Error::SnapshotForeign { .. } | Error::Halt(_))), "{ended:?}");
+        assert_eq!(cell.records().await, before, "no epoch was claimed");
+    }
+}
+
 #[tokio::test]
 async fn a_torn_signing_key_is_refused_before_anything_is_decided() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -179,7 +206,7 @@ async fn time_goes_on_while_commands_come_faster_than_it_is_waited_for() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(3), ticked).await.expect("a tick, though the log never rests");
+    tokio::time::timeout(PATIENCE, ticked).await.expect("a tick, though the log never rests");
     assert!(!load.is_finished());
     load.abort();
 }
