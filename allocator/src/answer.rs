@@ -1,6 +1,10 @@
 //! One record in, one answer out: the whole of the allocator as a function.
 
-use log_schema::{AnswerV1, Command, DecisionV1, Envelope, Offset, Record, Refusal, command, decision::AskedV1};
+use log_schema::{
+    AnswerV1, Command, DecisionV1, Envelope, Offset, Record, Refusal,
+    command::{self, Speaker},
+    decision::AskedV1,
+};
 
 use crate::{
     advance::advance,
@@ -85,25 +89,9 @@ fn finish(
 /// Whether the command's key is remembered: those of clients are. What agents and the leader say is
 /// idempotent by itself.
 fn is_remembered(command: &Command) -> bool {
-    match command {
-        Command::Tick(_)
-        | Command::ReportAgent(_)
-        | Command::MarkAgentUnreachable(_)
-        | Command::UpdateTaskStatus(_) => false,
-        Command::SubmitJob(_)
-        | Command::StopJob(_)
-        | Command::ScaleJob(_)
-        | Command::KillTask(_)
-        | Command::RemoveAgent(_)
-        | Command::SubscribeFramework(_)
-        | Command::AcceptOffers(_)
-        | Command::DeclineOffers(_)
-        | Command::ReviveOffers(_)
-        | Command::SuppressOffers(_)
-        | Command::TeardownFramework(_)
-        | Command::SetRole(_)
-        | Command::SetParameters(_)
-        | Command::ActivateLogic(_) => true,
+    match command.speaker() {
+        Speaker::Client | Speaker::Framework => true,
+        Speaker::Agent | Speaker::Leader => false,
     }
 }
 

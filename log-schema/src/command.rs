@@ -3,6 +3,8 @@
 //! Every command travels in the same envelope: who sent it, under which idempotency key, what it
 //! answers, and its class. The kind of the record says which body the envelope holds.
 
+mod speaker;
+
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
@@ -17,6 +19,8 @@ use crate::{
     resources::Resources,
     task::{EndV1, Incarnation, TaskState},
 };
+
+pub use speaker::Speaker;
 
 /// What a what-if does with a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

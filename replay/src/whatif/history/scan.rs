@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use command_log::{Stored, reader::Verdict};
-use log_schema::{AgentId, Class, Command, DecisionV1, JobId, Offset, TaskState};
+use log_schema::{AgentId, Class, Command, DecisionV1, JobId, Offset, TaskState, command::Speaker};
 
 use super::{AtFork, History, Past, Role, Tally, tick_wanted};
 use crate::{
@@ -124,42 +124,18 @@ impl Scan {
         if self.fork.is_some() {
             self.count(envelope.class, &command);
         }
-        match command {
-            Command::Tick(tick) => {
-                self.skew_ms = skew_ms(tick.now.0, place.time);
-                Role::Tick { now: tick.now.0 }
-            }
-            Command::UpdateTaskStatus(report) if self.scripts.reported(place, &report) => Role::Report,
-            Command::UpdateTaskStatus(report) => Role::Stray { incarnation: report.incarnation.0 },
-            Command::SubmitJob(_)
-            | Command::StopJob(_)
-            | Command::ScaleJob(_)
-            | Command::KillTask(_)
-            | Command::ReportAgent(_)
-            | Command::MarkAgentUnreachable(_)
-            | Command::RemoveAgent(_)
-            | Command::SubscribeFramework(_)
-            | Command::AcceptOffers(_)
-            | Command::DeclineOffers(_)
-            | Command::ReviveOffers(_)
-            | Command::SuppressOffers(_)
-            | Command::TeardownFramework(_)
-            | Command::SetRole(_)
-            | Command::SetParameters(_)
-            | Command::ActivateLogic(_) => Role::Said,
+        if let Command::Tick(tick) = command {
+            self.skew_ms = skew_ms(tick.now.0, place.time);
+            return Role::Tick { now: tick.now.0 };
         }
+        // Every other command is said again as it was, whatever it asks.
+        let Command::UpdateTaskStatus(report) = command else { return Role::Said };
+        let is_known = self.scripts.reported(place, &report);
+        if is_known { Role::Report } else { Role::Stray { incarnation: report.incarnation.0 } }
     }
 
     fn count(&mut self, class: Class, command: &Command) {
-        let of_framework = matches!(
-            command,
-            Command::SubscribeFramework(_)
-                | Command::AcceptOffers(_)
-                | Command::DeclineOffers(_)
-                | Command::ReviveOffers(_)
-                | Command::SuppressOffers(_)
-                | Command::TeardownFramework(_)
-        );
+        let of_framework = command.speaker() == Speaker::Framework;
         self.tally.framework_commands += u64::from(of_framework);
         self.tally.endogenous += u64::from(of_framework || class == Class::Endogenous);
         if let Command::ReportAgent(report) = command {
