@@ -212,6 +212,45 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_cannot_be_one_is_refused_with_what_was_meant_and_its_bound() {
+        let of_count = |line| (line, "'<COUNT>'", "a whole number, 0 or more");
+        let cases = [
+            of_count("quipu scale web -1"),
+            of_count("quipu scale web x"),
+            ("quipu scale web 1000001", "'<COUNT>'", "at most 1000000"),
+            ("quipu run -n -1 -- true", "'--count <COUNT>'", "a whole number, 1 or more"),
+            ("quipu run -n 0 -- true", "'--count <COUNT>'", "a whole number, 1 or more"),
+            ("quipu run --ports -1 -- true", "'--ports <COUNT>'", "a whole number, 0 or more"),
+            ("quipu run --cpu -1 -- true", "'--cpu <CPU>'", ""),
+            ("quipu logs web.0 -n -5", "'--lines <LINES>'", "a whole number, 0 or more"),
+            ("quipu events -n -5", "'--lines <COUNT>'", "a whole number, 0 or more"),
+            ("quipu ps --limit -5", "'--limit <COUNT>'", "a whole number, 0 or more"),
+            ("quipu ps --at -5", "'--at <OFFSET|TIME>'", "expected an offset"),
+            ("quipu role set web --weight 0", "'--weight <WEIGHT>'", "a whole number, 1 or more"),
+        ];
+        for (line, place, bound) in cases {
+            let (kind, text) = refused(line);
+            assert_eq!(kind, ErrorKind::ValueValidation, "{line}: {text}");
+            assert!(text.contains(place) && text.contains(bound), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_place_change_or_key_is_wrong_usage() {
+        for line in [
+            "quipu audit verify --log kafka://nonsense",
+            "quipu whatif --log kafka://nonsense",
+            "quipu whatif --set policy=foo",
+            "quipu whatif --add-agents 100001x{cpu=1}",
+            "quipu whatif --scale web=x",
+            "quipu audit verify --key 12ab",
+        ] {
+            let (kind, text) = refused(line);
+            assert_eq!(kind, ErrorKind::ValueValidation, "{line}: {text}");
+        }
+    }
+
+    #[test]
     fn illegal_names_are_refused_before_anything_is_sent() {
         for line in ["quipu stop a.b", "quipu kill web", "quipu scale web many", "quipu role set a!b --weight 2"] {
             assert_eq!(refused(line).0, ErrorKind::ValueValidation, "{line}");

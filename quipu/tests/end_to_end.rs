@@ -6,6 +6,8 @@
 #[path = "../harness/cell.rs"]
 mod cell;
 
+#[path = "end_to_end/audits.rs"]
+mod audits;
 #[path = "end_to_end/commands.rs"]
 mod commands;
 #[path = "end_to_end/crashes.rs"]

@@ -83,6 +83,9 @@ fn a_timeline_tells_what_happened_to_one_thing() {
     let agent = Entity::Agent(AgentId::new("a1").unwrap());
     let entry = cell.now().timeline(&agent, None, 9, Direction::Forwards).unwrap().entries.remove(0);
     assert_eq!((entry.command, entry.index, entry.text.as_str()), (Offset(0), 0, "cpu=4 mem=8Gi"));
+    let job = Entity::Job("db".parse().unwrap());
+    let entry = cell.now().timeline(&job, None, 9, Direction::Forwards).unwrap().entries.remove(0);
+    assert_eq!((entry.event.as_str(), entry.text.as_str()), ("job.accepted", "1 task"));
 }
 
 #[test]

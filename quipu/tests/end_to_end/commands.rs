@@ -78,4 +78,7 @@ fn a_gateway_that_is_not_there_and_a_wrong_line_have_exit_codes_of_their_own() {
     assert_eq!(gone.code, Some(4), "{}{}", gone.out, gone.err);
     assert!(gone.err.contains("no gateway answers"), "{}", gone.err);
     assert_eq!(cell.quipu(["ps", "--no-such-option"]).code, Some(2));
+    let negative = cell.quipu(["scale", "web", "-1"]);
+    assert_eq!(negative.code, Some(2), "{}{}", negative.out, negative.err);
+    assert!(negative.err.contains("a whole number, 0 or more"), "{}", negative.err);
 }
