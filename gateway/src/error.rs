@@ -28,10 +28,10 @@ pub enum Error {
     Log { source: command_log::Error },
     /// The projections are of another log, or of one that lost its end.
     #[error(
-        "the projections in {dir} reach offset {folded}, but the log ends at {high}: they are of another log; \
-         move the directory away to have them built again"
+        "the projections in {dir} were last folded from a decision at offset {folded} that the log does not have: they \
+         are of another log; move the directory away to have them built again"
     )]
-    ForeignProjections { dir: String, folded: Offset, high: Offset },
+    ForeignProjections { dir: String, folded: Offset },
     /// Serving ended.
     #[error("the gateway's server ended")]
     Serve { source: std::io::Error },

@@ -11,6 +11,7 @@ use axum::{
     routing::{any, get, post},
 };
 use command_log::{Log, remote::protocol::LINK_PATH};
+use log_schema::{DecisionV1, Kind, Offset, codec};
 use projector::{Options, Projector};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
@@ -124,14 +125,15 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
         chain: position.chain,
         decided: Some(position.offset),
     });
-    let marks = config.log.watermarks().await.map_err(|source| Error::Log { source })?;
-    if let Some(position) = projector.position().filter(|position| position.offset >= marks.high) {
-        let dir = config.projections_dir.display().to_string();
-        return Err(Error::ForeignProjections { dir, folded: position.offset, high: marks.high });
-    }
+    let marks = config.log.watermarks().await.map_err(log_failed)?;
     if anchor.next() < marks.low {
-        let source = command_log::Error::BelowLow { from: anchor.next(), low: marks.low };
-        return Err(Error::Log { source });
+        return Err(log_failed(command_log::Error::BelowLow { from: anchor.next(), low: marks.low }));
+    }
+    if let Some(folded) = anchor.decided
+        && (folded >= marks.high || !has_decision(&*config.log, folded, &anchor).await.map_err(log_failed)?)
+    {
+        let dir = config.projections_dir.display().to_string();
+        return Err(Error::ForeignProjections { dir, folded });
     }
     let hub = Hub::new(Arc::clone(&config.log) as Arc<dyn Log>, anchor);
     let views = projector.views();
@@ -155,6 +157,18 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
         keys: Keys::new(),
     };
     Ok((Arc::new(gateway), readers))
+}
+
+/// Whether the log has, at an offset, the decision that was folded last. Its chain covers all that went before.
+async fn has_decision(log: &dyn Log, at: Offset, anchor: &Anchor) -> Result<bool, command_log::Error> {
+    let read = log.read(at, 0).await?;
+    let decision = read.first().filter(|stored| stored.record.kind == Kind::Decision.number());
+    let decision = decision.and_then(|stored| codec::decode::<DecisionV1>("decision", &stored.record.payload).ok());
+    Ok(decision.is_some_and(|decision| Some(decision.to) == anchor.to && decision.chain == anchor.chain))
+}
+
+fn log_failed(source: command_log::Error) -> Error {
+    Error::Log { source }
 }
 
 fn router(gateway: Arc<Gateway>) -> Router {

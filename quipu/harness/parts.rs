@@ -54,6 +54,8 @@ pub const STORY: Shape = Shape {
 pub struct Parts {
     root: TempDir,
     shape: Shape,
+    /// Options of every allocator and gateway that is started from now on.
+    options: Vec<String>,
     brokers: Brokers,
     allocators: Vec<Part>,
     /// Allocators that have died and were not started again.
@@ -72,6 +74,7 @@ impl Parts {
             brokers: Brokers::start(root.path().join("kafka"), shape.brokers),
             root,
             shape,
+            options: Vec::new(),
             allocators: Vec::new(),
             dead: (0..shape.allocators).rev().map(|number| format!("allocator-{number}")).collect(),
             paused: None,
@@ -105,12 +108,23 @@ impl Parts {
         self.root.path().join(name).display().to_string()
     }
 
+    /// Removes what a part has kept below the directory of this cell.
+    pub fn forget(&self, name: &str) {
+        fs::remove_dir_all(self.root.path().join(name)).expect("it was kept");
+    }
+
+    /// Gives options to every allocator and gateway that is started from now on.
+    pub fn add_options(&mut self, options: &[&str]) {
+        self.options.extend(options.iter().map(ToString::to_string));
+    }
+
     /// Starts an allocator: the one that died first, or else one more.
     pub fn start_allocator(&mut self) {
         let name =
             self.dead.pop().unwrap_or_else(|| format!("allocator-{}", self.allocators.len() + self.paused_len()));
         let log = self.log();
-        let arguments = [&["allocator", "--log", &log], self.shape.allocator].concat();
+        let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
+        let arguments = [&["allocator", "--log", &log], self.shape.allocator, &options].concat();
         let allocator = self.spawn(&name, &arguments);
         self.allocators.push(allocator);
     }
@@ -120,7 +134,10 @@ impl Parts {
         let name = format!("gateway-{number}");
         let port = self.client(number).url().and_then(|url| Some(url.rsplit_once(':')?.1.to_owned()));
         let listen = format!("127.0.0.1:{}", port.unwrap_or_else(|| "0".to_owned()));
-        self.gateways[number] = Some(self.spawn(&name, &["gateway", "--log", &self.log(), "--listen", &listen]));
+        let log = self.log();
+        let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
+        let arguments = [&["gateway", "--log", &log, "--listen", &listen][..], &options].concat();
+        self.gateways[number] = Some(self.spawn(&name, &arguments));
         wait_for("the gateway to be ready", || {
             let gateway = self.gateways[number].as_mut().expect("just started");
             assert!(gateway.runs(), "the gateway ended: {}", gateway.messages());

@@ -1,6 +1,8 @@
 //! A cell whose parts run apart, over real Kafka brokers: allocators are killed and paused, gateways are
 //! killed, brokers are killed, and nothing acked is lost, decided twice or started twice.
 
+#[path = "over_kafka/archived.rs"]
+mod archived;
 #[path = "../harness/cell.rs"]
 mod cell;
 #[path = "over_kafka/late_records.rs"]

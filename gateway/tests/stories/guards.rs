@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use command_log::{memory::MemoryLog, telemetry::InProcess};
+use command_log::{Log, memory::MemoryLog, telemetry::InProcess};
 use gateway::{Config, Error};
+use log_schema::{Kind, Record};
 use serde_json::json;
 
 use super::cell::Cell;
@@ -154,7 +155,12 @@ async fn projections_of_another_log_are_not_used() {
     let mut cell = Cell::led().await;
     cell.submit("web", 1).await;
     cell = cell.without_gateway().await;
-    let config = Config::new(Arc::new(MemoryLog::new()), Arc::new(InProcess::default()), cell.projections());
-    let refused = gateway::serve(config).await.unwrap_err();
-    assert!(matches!(refused, Error::ForeignProjections { .. }), "{refused}");
+    // One that ends before, and one that has grown longer meanwhile.
+    let longer = MemoryLog::new();
+    longer.append(vec![Record::v1(Kind::Tick, vec![]); 1000]).await.unwrap();
+    for log in [MemoryLog::new(), longer] {
+        let config = Config::new(Arc::new(log), Arc::new(InProcess::default()), cell.projections());
+        let refused = gateway::serve(config).await.unwrap_err();
+        assert!(matches!(refused, Error::ForeignProjections { .. }), "{refused}");
+    }
 }

@@ -116,7 +116,7 @@ fn directory(place: &cli::LogPlace) -> anyhow::Result<&Path> {
 }
 
 fn open(directory: &Path) -> anyhow::Result<Archive> {
-    Archive::open(directory)
+    Ok(Archive::open(directory)?)
 }
 
 fn verify(archive: &Archive) -> anyhow::Result<Summary> {
