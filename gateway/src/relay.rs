@@ -92,10 +92,8 @@ impl Peer {
     /// The next piece; `None`: there is no more.
     async fn next(&self, connection: &mut Connection) -> Result<Option<LogPiece>, RequestError> {
         loop {
-            let frame = match timeout(socket::SILENCE_MAX, connection.next()).await {
-                Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(_)) | None) | Err(_) => return Err(self.failed("went away")),
-            };
+            let heard = timeout(socket::SILENCE_MAX, connection.next()).await;
+            let Ok(Some(Ok(frame))) = heard else { return Err(self.failed("went away")) };
             let Message::Text(text) = frame else { continue };
             let mut message: Value = serde_json::from_str(&text).unwrap_or_default();
             match message["type"].as_str() {

@@ -122,10 +122,10 @@ struct ContentsRef<'a> {
 pub(super) fn newest(directory: &Path) -> Result<Option<Found>, Error> {
     for path in files(directory)?.into_iter().rev() {
         let bytes = fs::read(&path).map_err(|source| Error::Snapshot { path: path.clone(), source })?;
-        match open(&bytes) {
-            Some(found) => return Ok(Some(found)),
-            None => tracing::warn!(path = %path.display(), "the snapshot is damaged; an older one, or the log, serves"),
+        if let Some(found) = open(&bytes) {
+            return Ok(Some(found));
         }
+        tracing::warn!(path = %path.display(), "the snapshot is damaged; an older one, or the log, serves");
     }
     Ok(None)
 }

@@ -79,10 +79,10 @@ impl Timers {
 
     /// When the next tick is needed: at once where timers wait for one.
     pub fn next_tick(&self) -> Option<TimeMs> {
-        match self.unanchored.is_empty() {
-            false => Some(TimeMs(0)),
-            true => self.running.first().map(|(due, _)| *due),
+        if !self.unanchored.is_empty() {
+            return Some(TimeMs(0));
         }
+        self.running.first().map(|(due, _)| *due)
     }
 
     /// How many timers there are.

@@ -206,12 +206,11 @@ fn update_task_status(words: &mut Words, state: &State) -> Command {
 fn end(words: &mut Words, state: TaskState) -> Option<EndV1> {
     let code = words.take("exit").map(|code| code.parse::<i32>().expect("an exit code"));
     let (reason, code) = match (words.take("end").as_deref(), state) {
-        (Some("none"), _) => return None,
+        (Some("none"), _) | (None, TaskState::Placed | TaskState::Starting | TaskState::Running) => return None,
         (Some(_), _) | (None, TaskState::Finished) => (EndReason::Exited, Some(code.unwrap_or(0))),
         (None, TaskState::Failed) => (EndReason::Exited, Some(code.unwrap_or(1))),
         (None, TaskState::Killed) => (EndReason::Requested, code),
         (None, TaskState::Lost) => (EndReason::AgentLost, code),
-        (None, TaskState::Placed | TaskState::Starting | TaskState::Running) => return None,
     };
     Some(EndV1 { exit_code: code, ..EndV1::because(reason) })
 }

@@ -106,14 +106,13 @@ async fn remembered(gateway: &Arc<Gateway>, query: &Query) -> Result<Option<Plac
 
 /// The anchor of the decision that ends with `to`.
 async fn anchor(gateway: &Arc<Gateway>, to: Offset) -> Result<Anchor, RequestError> {
-    let anchor = match gateway.hub.recent_answer(to) {
-        Some(answered) => Anchor::of(answered.decided.offset, &answered.decided.decision),
-        None => {
-            gateway.views.wait_answered(to).await?;
-            let row = gateway.views.as_of(None)?.decision_about(to)?;
-            let row = row.ok_or(RequestError::NotFound { what: "decision about offset", id: to.to_string() })?;
-            Anchor::of(row.at.offset, &read_decision(&gateway.hub, row.at.offset).await?)
-        }
+    let anchor = if let Some(answered) = gateway.hub.recent_answer(to) {
+        Anchor::of(answered.decided.offset, &answered.decided.decision)
+    } else {
+        gateway.views.wait_answered(to).await?;
+        let row = gateway.views.as_of(None)?.decision_about(to)?;
+        let row = row.ok_or(RequestError::NotFound { what: "decision about offset", id: to.to_string() })?;
+        Anchor::of(row.at.offset, &read_decision(&gateway.hub, row.at.offset).await?)
     };
     if anchor.to != Some(to) {
         let why = format!("no decision ends with offset {to}");

@@ -183,8 +183,7 @@ impl Tail {
 /// How many bytes end with a whole character: one that is cut in two waits for its rest.
 fn whole_characters(bytes: &Bytes) -> usize {
     match std::str::from_utf8(bytes) {
-        Ok(_) => bytes.len(),
         Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => error.valid_up_to(),
-        Err(_) => bytes.len(),
+        Ok(_) | Err(_) => bytes.len(),
     }
 }

@@ -176,7 +176,7 @@ async fn the_end_of_an_offer_says_whose_it_was() {
         let document =
             format!("subscription {{ events(since: \"start\", filter: {{names: [\"offer.ended\"]}}) {{ {fields} }} }}");
         socket.subscribe("1", &document).await;
-        assert_eq!(take(&mut socket, 1).await, [ended.clone()]);
+        assert_eq!(take(&mut socket, 1).await[0], ended);
         let page =
             cell.query(&format!("events(filter: {{names: [\"offer.ended\"]}}) {{ nodes {{ {fields} }} }}")).await;
         assert_eq!(page["events"]["nodes"], json!([ended]));

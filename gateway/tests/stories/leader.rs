@@ -85,10 +85,8 @@ impl Leader {
     fn decide(&mut self, command: Command) -> Said {
         match command {
             Command::SubmitJob(c) => self.submit(c.job),
-            Command::StopJob(c) => match self.jobs.contains_key(&c.job) {
-                true => Ok(vec![Event::JobStopping(JobStoppingV1 { job: c.job })]),
-                false => Err(Refusal::JobUnknown { job: c.job }),
-            },
+            Command::StopJob(c) if !self.jobs.contains_key(&c.job) => Err(Refusal::JobUnknown { job: c.job }),
+            Command::StopJob(c) => Ok(vec![Event::JobStopping(JobStoppingV1 { job: c.job })]),
             Command::KillTask(c) => match self.tasks.get(&c.task).cloned() {
                 Some((agent, incarnation)) => {
                     Ok(vec![Event::TaskKillRequested(TaskKillRequestedV1 { task: c.task, incarnation, agent })])
@@ -142,6 +140,7 @@ impl Leader {
         Event::TaskPlaced(TaskPlacedV1 { task, incarnation, agent: agent.clone(), resources, run })
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "handlers of one table have one signature")]
     fn report(&mut self, report: log_schema::command::ReportAgentV1) -> Said {
         let log_schema::command::ReportAgentV1 { agent, capacity, attributes } = report;
         if self.agents.contains_key(&agent) {

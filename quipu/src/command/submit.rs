@@ -149,13 +149,11 @@ impl Wait {
 async fn wait_in_time(client: &Client, waits: Vec<Wait>, timeout_ms: Option<u64>) -> anyhow::Result<()> {
     let Some(millis) = timeout_ms else { return wait(client, waits).await };
     let names: Vec<_> = waits.iter().map(|wait| wait.name.clone()).collect();
-    match tokio::time::timeout(Duration::from_millis(millis), wait(client, waits)).await {
-        Ok(waited) => waited,
-        Err(_) => {
-            let what = format!("{} not there after {}", names.join(", "), duration::format(millis));
-            Err(Failure::unknown(what).hint("nothing was stopped; `quipu jobs` tells how far they are").into())
-        }
-    }
+    let late = |_| {
+        let what = format!("{} not there after {}", names.join(", "), duration::format(millis));
+        Failure::unknown(what).hint("nothing was stopped; `quipu jobs` tells how far they are")
+    };
+    tokio::time::timeout(Duration::from_millis(millis), wait(client, waits)).await.map_err(late)?
 }
 
 async fn wait(client: &Client, waits: Vec<Wait>) -> anyhow::Result<()> {

@@ -103,12 +103,11 @@ fn command(table: &mut Table<'_, '_>, faults: &mut Faults<'_>) -> Option<Vec<Str
 fn env(table: &mut Table<'_, '_>, faults: &mut Faults<'_>) -> BTreeMap<String, String> {
     let mut env = BTreeMap::new();
     for (name, value, key) in table.pairs("env", faults) {
-        match scalar(value.get_ref()) {
-            Some(value) => drop(env.insert(name, value)),
-            None => {
-                let field = table.field(&format!("env.{name}"));
-                faults.add(key.start, &field, expected("text, a number or true or false", value.get_ref()));
-            }
+        if let Some(value) = scalar(value.get_ref()) {
+            env.insert(name, value);
+        } else {
+            let field = table.field(&format!("env.{name}"));
+            faults.add(key.start, &field, expected("text, a number or true or false", value.get_ref()));
         }
     }
     env

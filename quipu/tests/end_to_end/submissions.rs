@@ -83,14 +83,12 @@ impl Writers<'_> {
     fn submit_all(self, client: &crate::cell::Client, jobs: &[serde_json::Value]) {
         for job in jobs {
             let key = format!("key-{}", job["name"].as_str().expect("jobs have names"));
-            let payload = wait_for("an acknowledgement", || match client.submit(job, &key) {
-                Ok(payload) => Some(payload),
-                Err(_) => {
-                    self.retried.fetch_add(1, Ordering::Relaxed);
-                    thread::sleep(RETRY_AFTER);
-                    None
-                }
-            });
+            let count_and_wait = || {
+                self.retried.fetch_add(1, Ordering::Relaxed);
+                thread::sleep(RETRY_AFTER);
+            };
+            let submit = || client.submit(job, &key).inspect_err(|_| count_and_wait()).ok();
+            let payload = wait_for("an acknowledgement", submit);
             assert_eq!(payload["userErrors"], json!([]), "a repeated command is answered as the first was: {payload}");
             self.acked.fetch_add(1, Ordering::Relaxed);
         }
