@@ -72,12 +72,13 @@ impl Client {
         Ok(Self { place: config.to_string(), topic: topic.to_owned(), asker })
     }
 
-    /// What can be read now. Blocks while it asks, again and again where the partition has no leader for a moment.
+    /// What can be read now. Blocks while it asks, again and again: a partition may have no leader for a moment, and
+    /// a broker may not have heard of a topic yet that another one has just made.
     pub fn watermarks(&self) -> Result<Watermarks, Error> {
         let begun = Instant::now();
         loop {
             match self.watermarks_now() {
-                Err(error) if error.is_transient() && begun.elapsed() < ANSWER_MAX => thread::sleep(ASK_AGAIN_AFTER),
+                Err(_) if begun.elapsed() < ANSWER_MAX => thread::sleep(ASK_AGAIN_AFTER),
                 answer => return answer,
             }
         }
