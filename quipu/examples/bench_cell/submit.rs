@@ -10,6 +10,10 @@ use serde_json::Value;
 use crate::{
     Line, Size,
     bed::{Bed, Log, accept, follow, job},
+    cell::{
+        Client,
+        events::{Follower, Seen},
+    },
     figures::{count, first_seen, micros, percentile, state, thousandths},
     machines::in_parallel,
 };
@@ -20,23 +24,24 @@ const SENDERS: u32 = 16;
 const LEAD: Duration = Duration::from_millis(200);
 
 /// From when a job was to be sent to when its task was seen placed, and running.
+///
+/// A broker that has just started compiles itself while it serves, so it has as many jobs beforehand.
 pub fn run(log: Log, size: &Size) -> Vec<Line> {
     let bed = Bed::with_agent(log);
     let client = bed.client();
     let follower = follow(&client, "cursor name job body", &["task.placed", "task.status_changed"]);
-    let begin = Instant::now() + LEAD;
-    let due = |n: u32| begin + Duration::from_secs(1) * n / size.jobs_per_s;
-    in_parallel(SENDERS, size.jobs, |n| {
-        thread::sleep(due(n).saturating_duration_since(Instant::now()));
-        accept(&client, &job(&format!("j{n}"), 1, "cpu=0.01 mem=16Mi"));
-    });
-    let wanted = usize::try_from(size.jobs).expect("few jobs");
-    let seen = follower.wait("every task to finish", |seen| (count(seen, "finished") >= wanted).then(|| seen.to_vec()));
+    let before = if log == Log::Kafka { size.jobs } else { 0 };
+    if before > 0 {
+        submit(&client, "before", size);
+        await_finished(&follower, before);
+    }
+    let begin = submit(&client, "j", size);
+    let (wanted, seen) = await_finished(&follower, before + size.jobs);
     let times = |is_it: &dyn Fn(&Value) -> bool| {
         let first = first_seen(&seen, is_it);
         assert_eq!(first.len(), wanted, "every job was seen");
-        let mut waits: Vec<_> =
-            (0..size.jobs).map(|n| first[&format!("j{n}")].saturating_duration_since(due(n))).collect();
+        let wait = |n| first[&format!("j{n}")].saturating_duration_since(due(begin, n, size));
+        let mut waits: Vec<_> = (0..size.jobs).map(wait).collect();
         waits.sort_unstable();
         waits
     };
@@ -47,7 +52,7 @@ pub fn run(log: Log, size: &Size) -> Vec<Line> {
     drop(follower);
     bed.audit();
     let answer = format!("{wanted} placed once, {wanted} finished, audited");
-    let where_to = if log == Log::Kafka { ", one Kafka broker" } else { "" };
+    let where_to = if log == Log::Kafka { ", one Kafka broker after as many before" } else { "" };
     let workload = format!("{} one-task jobs at {}/s, open loop, one agent{where_to}", size.jobs, size.jobs_per_s);
     let line = |name, waits: &[Duration], percent| {
         let value = thousandths(micros(percentile(waits, percent)));
@@ -64,4 +69,25 @@ pub fn run(log: Log, size: &Size) -> Vec<Line> {
             vec![line("submit_placed_kafka_p50_ms", &placed, 50), line("submit_placed_kafka_p99_ms", &placed, 99)]
         }
     }
+}
+
+/// Submits jobs in an open loop, and says when it began.
+fn submit(client: &Client, name: &str, size: &Size) -> Instant {
+    let begin = Instant::now() + LEAD;
+    in_parallel(SENDERS, size.jobs, |n| {
+        thread::sleep(due(begin, n, size).saturating_duration_since(Instant::now()));
+        accept(client, &job(&format!("{name}{n}"), 1, "cpu=0.01 mem=16Mi"));
+    });
+    begin
+}
+
+fn due(begin: Instant, n: u32, size: &Size) -> Instant {
+    begin + Duration::from_secs(1) * n / size.jobs_per_s
+}
+
+/// Waits until so many tasks have finished, and returns what was seen.
+fn await_finished(follower: &Follower, tasks: u32) -> (usize, Vec<Seen>) {
+    let wanted = usize::try_from(tasks).expect("few tasks");
+    let seen = follower.wait("every task to finish", |seen| (count(seen, "finished") >= wanted).then(|| seen.to_vec()));
+    (wanted, seen)
 }

@@ -5,6 +5,10 @@ use std::{
     process::Command,
 };
 
+/// For brokers that live for a minute, on few cores, between other programs: compile once, and quickly; one thread
+/// collects garbage.
+const JAVA_OPTIONS: &str = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
+
 /// A cluster of its own.
 pub struct Brokers {
     dir: PathBuf,
@@ -53,7 +57,9 @@ impl Brokers {
 
 fn script(dir: &Path, arguments: &[&str]) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../command-log/kafka-dev/kafka.sh");
-    let ran = Command::new(script).args(arguments).arg("--dir").arg(dir).output().expect("bash is here");
+    let mut script = Command::new(script);
+    script.env("JAVA_TOOL_OPTIONS", JAVA_OPTIONS).args(arguments).arg("--dir").arg(dir);
+    let ran = script.output().expect("bash is here");
     assert!(ran.status.success(), "kafka.sh {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
     String::from_utf8(ran.stdout).expect("text")
 }

@@ -44,6 +44,8 @@ struct Shared {
     stop: AtomicBool,
     sent: AtomicU64,
     acked: AtomicU64,
+    /// The longest that a command had no answer.
+    longest_ms: AtomicU64,
     real_jobs: AtomicU64,
     /// Why something was sent again, and how often.
     again: Mutex<BTreeMap<String, u64>>,
@@ -56,6 +58,7 @@ pub(crate) struct Told {
     pub(crate) acked: u64,
     /// How many jobs were submitted whose tasks really run.
     pub(crate) real_jobs: u64,
+    longest_ms: u64,
     again: BTreeMap<String, u64>,
 }
 
@@ -85,10 +88,11 @@ impl Clients {
     pub(crate) fn finish(self) -> Told {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.threads.into_iter().for_each(|thread| thread.join().expect("every client had its answers"));
-        let Shared { sent, acked, real_jobs, again, .. } = &*self.shared;
-        let [sent, acked, real_jobs] = [sent, acked, real_jobs].map(|count| count.load(Ordering::Relaxed));
+        let Shared { sent, acked, longest_ms, real_jobs, again, .. } = &*self.shared;
+        let [sent, acked, longest_ms, real_jobs] =
+            [sent, acked, longest_ms, real_jobs].map(|count| count.load(Ordering::Relaxed));
         let again = again.lock().expect("no client panicked").clone();
-        Told { journals: self.journals, sent, acked, real_jobs, again }
+        Told { journals: self.journals, sent, acked, real_jobs, longest_ms, again }
     }
 }
 
@@ -153,6 +157,8 @@ impl Sender {
                     let acked = read(command, &data["done"]);
                     self.journal.add(&acked);
                     self.shared.acked.fetch_add(1, Ordering::Relaxed);
+                    let waited_ms = u64::try_from(begun.elapsed().as_millis()).expect("a short time");
+                    self.shared.longest_ms.fetch_max(waited_ms, Ordering::Relaxed);
                     return acked;
                 }
                 Err(why) => {
@@ -188,6 +194,7 @@ fn class(why: &str) -> String {
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "sent        {}, of which again {}", self.sent, self.again.values().sum::<u64>())?;
+        writeln!(f, "  longest without an answer: {} ms", self.longest_ms)?;
         self.again.iter().try_for_each(|(why, count)| writeln!(f, "  {count:<8}{why}"))
     }
 }
