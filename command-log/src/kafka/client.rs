@@ -19,7 +19,7 @@ use crate::{Error, Watermarks};
 /// How long a broker may take to answer a question.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// The wait before the same question is asked again.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+pub(super) const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// A log has one partition: this one.
 pub(super) const PARTITION: i32 = 0;
 

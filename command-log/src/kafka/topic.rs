@@ -1,5 +1,7 @@
 //! The topics of a cell: made as they must be, and looked at before they are trusted.
 
+use std::time::Duration;
+
 use log_schema::{Offset, record::PAYLOAD_BYTES_MAX};
 use rdkafka::{
     Offset as Position, TopicPartitionList,
@@ -9,12 +11,15 @@ use rdkafka::{
 
 use super::{
     Config,
-    client::{ANSWER_MAX, Context, PARTITION, failed, make, offset},
+    client::{ANSWER_MAX, ASK_AGAIN_AFTER, Context, PARTITION, failed, make, offset},
 };
 use crate::Error;
 
 /// How many brokers hold each record, if there are that many.
 const REPLICATION: usize = 3;
+
+/// How long it may take until a broker knows of a topic that another one has made.
+const KNOWN_MAX: Duration = Duration::from_secs(30);
 
 /// The setting that bounds one message, and the least that the largest record needs with its headers.
 const LARGEST: &str = "max.message.bytes";
@@ -143,7 +148,7 @@ async fn describe(config: &Config, admin: &AdminClient<Context>, wanted: &Wanted
     let begun = tokio::time::Instant::now();
     loop {
         match describe_now(config, admin, wanted).await {
-            Err(_) if begun.elapsed() < ANSWER_MAX => tokio::time::sleep(ANSWER_MAX / 100).await,
+            Err(_) if begun.elapsed() < KNOWN_MAX => tokio::time::sleep(ASK_AGAIN_AFTER).await,
             found => return found,
         }
     }

@@ -7,6 +7,7 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use command_log::kafka::{Config, KafkaLog};
@@ -61,9 +62,18 @@ impl Cluster {
     }
 }
 
-/// Opens a log that must open.
+/// How long a cluster may be too busy to answer.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Opens a log that must open, though perhaps not at once.
 pub(crate) async fn open(config: &Config) -> KafkaLog {
-    KafkaLog::open(config).await.expect("the log opens")
+    let begun = Instant::now();
+    loop {
+        match KafkaLog::open(config).await {
+            Err(error) if error.is_transient() && begun.elapsed() < PATIENCE => eprintln!("once more: {error}"),
+            opened => return opened.expect("the log opens"),
+        }
+    }
 }
 
 fn script(dir: &Path, arguments: &[&str]) -> String {

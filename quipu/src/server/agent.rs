@@ -14,7 +14,7 @@ use log_schema::{AgentId, Resources};
 use tokio::sync::watch;
 
 use super::{gateway, layout::PidFile, open_log, start_tracing, stop_on_signal};
-use crate::cli;
+use crate::{cli, exit::Failure};
 
 /// How many ended tasks keep their sandboxes, and with them their output.
 const ENDED_KEPT_MAX: usize = 1000;
@@ -28,6 +28,10 @@ pub fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     std::fs::create_dir_all(&args.dir).with_context(|| format!("could not make {}", args.dir.display()))?;
     let pid = PidFile::of_agent(&args.dir);
+    if let Some(other) = pid.running() {
+        let what = format!("an agent works in {} already: process {other}", args.dir.display());
+        return Err(Failure::new(what).hint("end that one first, or use another directory").into());
+    }
     pid.write(i32::try_from(std::process::id())?)?;
     let ended = runtime.block_on(work(args));
     pid.remove();

@@ -146,7 +146,7 @@ impl Read {
 
     fn take_event(&mut self, event: &Event, report: &mut Report) {
         if let Event::TaskPlaced(TaskPlacedV1 { task, incarnation, .. }) = event
-            && !self.placed.insert((task.to_string(), incarnation.0.into()))
+            && !self.placed.insert((task.to_string(), incarnation.0))
         {
             report.add(Fault::StartedTwice, || format!("start {incarnation:?} of {task} was placed twice"));
         }

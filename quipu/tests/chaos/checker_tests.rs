@@ -43,7 +43,7 @@ impl MadeUp {
 
     fn decide(&mut self, answers: Vec<AnswerV1>) -> Offset {
         let (from, to) = (self.reader.first_undecided(), self.reader.next().previous().expect("not empty"));
-        let chain = self.reader.chain_at(to).unwrap_or(Chain::default());
+        let chain = self.reader.chain_at(to).unwrap_or_default();
         self.append(DecisionV1 { epoch: EpochNumber(1), from, to, chain, answers }.to_record())
     }
 

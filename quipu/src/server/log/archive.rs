@@ -51,10 +51,7 @@ async fn seal_until(archive: &mut Archive, log: &dyn Log, end: Offset, args: &cl
 /// Where the next segment ends; `None` if there is too little for one.
 fn segment_end(next: Offset, end: Offset, args: &cli::Archive) -> Option<Offset> {
     let whole = Offset(next.0 + args.segment_records);
-    match whole <= end {
-        true => Some(whole),
-        false => (args.all && next < end).then_some(end),
-    }
+    if whole <= end { Some(whole) } else { (args.all && next < end).then_some(end) }
 }
 
 /// Seals each segment as soon as the log has its last record.
