@@ -1,7 +1,7 @@
 //! The checker against logs and journals that are made up: each sort of fault is found.
 
 use log_schema::{
-    AgentId, Chain, Class, Envelope, EpochNumber, EpochV1, Incarnation, JobId, Key, Principal, Refusal, TaskId, TimeMs,
+    AgentId, Class, Envelope, EpochNumber, EpochV1, Incarnation, JobId, Key, Principal, Refusal, TaskId, TimeMs,
     command::StopJobV1,
 };
 
