@@ -121,7 +121,7 @@ impl Error {
 }
 
 /// How long whoever is told to stop may take to finish: an append may wait for brokers that are down.
-const STOPPING_MAX: Duration = Duration::from_secs(5);
+const STOPPING_MAX: Duration = Duration::from_secs(3);
 
 /// Resolves when there was time enough to stop. What was not acked may or may not be in the log; the next reign finds out.
 async fn given_up(stop: &mut watch::Receiver<bool>) {

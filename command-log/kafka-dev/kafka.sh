@@ -148,7 +148,8 @@ lay_out() {
         scram=(--add-scram "SCRAM-SHA-512=[name=quipu,password=quipu-dev-only]")
         echo "${secure_bootstrap#,}" >"$dir/secure-bootstrap"
     fi
-    cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')
+    # URL-safe, and without a dash: an id that begins with one would be taken for an option.
+    cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' 'A_' | tr -d '=')
     for id in $(seq "$brokers"); do
         mkdir -p -- "$dir/$id"
         write_properties "$id" "${ports[id]}" "${controllers[id]}" "${secures[id]}" "${voters#,}" \

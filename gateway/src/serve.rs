@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long a gateway that is stopped waits for the last socket to let it go.
-const LET_GO_WAIT: Duration = Duration::from_secs(10);
+const LET_GO_WAIT: Duration = Duration::from_secs(5);
 
 /// A gateway that serves. Dropping it stops it without waiting for anybody.
 #[derive(Debug)]

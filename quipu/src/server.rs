@@ -18,7 +18,7 @@ pub mod supervise;
 pub mod up;
 pub mod whatif;
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, time::Duration};
 
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
@@ -33,6 +33,17 @@ fn start_tracing(default: &str) {
         .with_target(false);
     // A second call, in tests, changes nothing.
     let _ = format.try_init();
+}
+
+/// How long a thread that waits for brokers may hold up the end of the program.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// Runs a part to its end, on a runtime of its own.
+fn run_to_end(part: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let ended = runtime.block_on(part);
+    runtime.shutdown_timeout(LAST_WAIT);
+    ended
 }
 
 /// Becomes true at the first SIGINT or SIGTERM.

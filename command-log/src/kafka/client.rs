@@ -20,6 +20,10 @@ use crate::{Error, Watermarks};
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// The wait before the same question is asked again.
 pub(super) const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// How long whoever is thought to lead may take, before it is asked who leads.
+const LEADER_ANSWER_MAX: Duration = Duration::from_secs(2);
+/// How long a partition may be without a leader: a dead broker is missed after nine seconds, if nothing else was set.
+const LEADERLESS_MAX: Duration = Duration::from_secs(20);
 /// A log has one partition: this one.
 pub(super) const PARTITION: i32 = 0;
 
@@ -78,16 +82,24 @@ impl Client {
         let begun = Instant::now();
         loop {
             match self.watermarks_now() {
-                Err(_) if begun.elapsed() < ANSWER_MAX => thread::sleep(ASK_AGAIN_AFTER),
+                Err(_) if begun.elapsed() < LEADERLESS_MAX => self.ask_who_leads(),
                 answer => return answer,
             }
         }
     }
 
     fn watermarks_now(&self) -> Result<Watermarks, Error> {
-        let asked = self.asker.fetch_watermarks(&self.topic, PARTITION, ANSWER_MAX);
+        let asked = self.asker.fetch_watermarks(&self.topic, PARTITION, LEADER_ANSWER_MAX);
         let (low, high) = asked.map_err(|error| failed(&self.place, "say how long the log is", error))?;
         Ok(Watermarks { low: offset(low), high: offset(high) })
+    }
+
+    /// librdkafka goes on asking the broker that led before, and may it be dead, until it is made to look again.
+    fn ask_who_leads(&self) {
+        thread::sleep(ASK_AGAIN_AFTER);
+        if let Err(error) = self.asker.fetch_metadata(Some(&self.topic), LEADER_ANSWER_MAX) {
+            tracing::debug!(%error, "nobody says who leads the log");
+        }
     }
 
     pub fn unreachable(&self, why: String) -> Error {

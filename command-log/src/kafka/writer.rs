@@ -36,7 +36,7 @@ const QUEUE_MAX: usize = 1024;
 /// The wait before a record is sent again that the producer's full queue did not take.
 const FULL_WAIT: Duration = Duration::from_millis(1);
 /// How long closing waits for what was sent.
-const CLOSING_MAX: Duration = Duration::from_secs(5);
+const CLOSING_MAX: Duration = Duration::from_secs(2);
 
 type Reply = oneshot::Sender<Result<Vec<Offset>, Error>>;
 

@@ -64,6 +64,25 @@ async fn while_each_of_three_brokers_is_killed_in_turn_nothing_acked_is_lost_or_
 
 #[ignore = "needs Kafka: make test-kafka"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_dies_and_stays_dead_is_missed_by_no_reader_and_no_writer() {
+    let cluster = Cluster::start(&["--brokers", "3"]);
+    // Of six partitions each broker leads some.
+    let mut logs = Vec::new();
+    for _ in 0..6 {
+        let log = Arc::new(open(&cluster.cell().for_decisions()).await);
+        log.append(vec![command(0)]).await.expect("appended");
+        logs.push(log);
+    }
+    cluster.kill(1);
+    for log in &logs {
+        assert_eq!(log.watermarks().await.expect("another one leads").high, Offset(1));
+        assert_eq!(log.append(vec![command(1)]).await.expect("acked by two"), [Offset(1)]);
+        assert_eq!(read_all(&**log).await.len(), 2);
+    }
+}
+
+#[ignore = "needs Kafka: make test-kafka"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_all_brokers_down_an_append_waits_and_one_with_a_limit_says_that_nobody_knows() {
     let cluster = Cluster::start(&["--brokers", "1"]);
     let config = cluster.cell();

@@ -25,18 +25,15 @@ const LEAD: Duration = Duration::from_millis(200);
 
 /// From when a job was to be sent to when its task was seen placed, and running.
 ///
-/// A broker that has just started compiles itself while it serves, so it has as many jobs beforehand.
+/// A broker that has just started compiles itself while it serves, so every cell has as many jobs beforehand.
 pub fn run(log: Log, size: &Size) -> Vec<Line> {
     let bed = Bed::with_agent(log);
     let client = bed.client();
     let follower = follow(&client, "cursor name job body", &["task.placed", "task.status_changed"]);
-    let before = if log == Log::Kafka { size.jobs } else { 0 };
-    if before > 0 {
-        submit(&client, "before", size);
-        await_finished(&follower, before);
-    }
+    submit(&client, "before", size);
+    await_finished(&follower, size.jobs);
     let begin = submit(&client, "j", size);
-    let (wanted, seen) = await_finished(&follower, before + size.jobs);
+    let (wanted, seen) = await_finished(&follower, 2 * size.jobs);
     let times = |is_it: &dyn Fn(&Value) -> bool| {
         let first = first_seen(&seen, is_it);
         assert_eq!(first.len(), wanted, "every job was seen");
@@ -52,8 +49,12 @@ pub fn run(log: Log, size: &Size) -> Vec<Line> {
     drop(follower);
     bed.audit();
     let answer = format!("{wanted} placed once, {wanted} finished, audited");
-    let where_to = if log == Log::Kafka { ", one Kafka broker after as many before" } else { "" };
-    let workload = format!("{} one-task jobs at {}/s, open loop, one agent{where_to}", size.jobs, size.jobs_per_s);
+    let place = match log {
+        Log::Embedded => "embedded log",
+        Log::Kafka => "one Kafka broker (C1 compiler, serial GC)",
+    };
+    let rate = format!("{} one-task jobs at {}/s, open loop", size.jobs, size.jobs_per_s);
+    let workload = format!("{rate}, after as many before, one agent, {place}");
     let line = |name, waits: &[Duration], percent| {
         let value = thousandths(micros(percentile(waits, percent)));
         Line { name, workload: workload.clone(), n: size.jobs, unit: "ms", value, answer: answer.clone() }

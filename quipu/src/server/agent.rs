@@ -13,7 +13,7 @@ use compact_str::CompactString;
 use log_schema::{AgentId, Resources};
 use tokio::sync::watch;
 
-use super::{gateway, layout::PidFile, open_log, start_tracing, stop_on_signal};
+use super::{gateway, layout::PidFile, open_log, run_to_end, start_tracing, stop_on_signal};
 use crate::{cli, exit::Failure};
 
 /// How many ended tasks keep their sandboxes, and with them their output.
@@ -25,7 +25,6 @@ const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 /// Runs the agent until it is told to leave; tasks go on without it.
 pub fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
     start_tracing("info");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     std::fs::create_dir_all(&args.dir).with_context(|| format!("could not make {}", args.dir.display()))?;
     let pid = PidFile::of_agent(&args.dir);
     if let Some(other) = pid.running() {
@@ -33,7 +32,7 @@ pub fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
         return Err(Failure::new(what).hint("end that one first, or use another directory").into());
     }
     pid.write(i32::try_from(std::process::id())?)?;
-    let ended = runtime.block_on(work(args));
+    let ended = run_to_end(work(args));
     pid.remove();
     ended.map(|()| ExitCode::SUCCESS)
 }

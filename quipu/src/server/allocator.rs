@@ -8,14 +8,13 @@ use command_log::{Log, kafka::KafkaTelemetry};
 use log_schema::Principal;
 use tokio::sync::watch;
 
-use super::{layout::Layout, open_log, start_tracing, stop_on_signal};
+use super::{LAST_WAIT, layout::Layout, open_log, run_to_end, start_tracing, stop_on_signal};
 use crate::cli;
 
 /// Runs an allocator until it is told to stop.
 pub fn run(args: &cli::Allocator) -> anyhow::Result<ExitCode> {
     start_tracing("info");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(allocate(args))?;
+    run_to_end(allocate(args))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -66,6 +65,7 @@ impl Leader {
             // Dropped when the thread ends, by a panic too, which ends the wait for it.
             let ended = ended;
             let result = runtime.block_on(leader::lead(log, config, stop));
+            runtime.shutdown_timeout(LAST_WAIT);
             ended.send_replace(true);
             result.context("the allocator stopped")
         };

@@ -6,14 +6,13 @@ use ::gateway::{Config, RunningGateway, serve};
 use anyhow::Context;
 use command_log::kafka::{self, KafkaTelemetry};
 
-use super::{layout::Layout, open_log, start_tracing, stop_on_signal};
+use super::{layout::Layout, open_log, run_to_end, start_tracing, stop_on_signal};
 use crate::cli::{self, server::KafkaOptions};
 
 /// Runs a gateway until it is told to stop.
 pub fn run(args: &cli::Gateway) -> anyhow::Result<ExitCode> {
     start_tracing("info");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(serve_until_stopped(args))?;
+    run_to_end(serve_until_stopped(args))?;
     Ok(ExitCode::SUCCESS)
 }
 
