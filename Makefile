@@ -20,8 +20,7 @@ setup: ## Installs what the build needs (Debian and Ubuntu; elsewhere says what 
 	@scripts/setup.sh
 
 build: setup ## Builds everything
-	$(CARGO) build --workspace --locked
-	$(CARGO) build -p quipu --example framework --locked
+	$(CARGO) build --workspace --bins --examples --locked
 
 fmt: ## Formats the code
 	$(CARGO) fmt --all

@@ -31,13 +31,8 @@ if [ ${#chosen[@]} -eq 0 ]; then
     chosen=(quipu:cell) line=(--only "$only")
 fi
 
-packages=() examples=()
-for bench in "${chosen[@]}"; do
-    packages+=(-p "${bench%:*}") examples+=(--example "bench_${bench#*:}")
-    # The bench of whole cells starts the binary beside it.
-    if [ "$bench" = quipu:cell ]; then examples+=(--bin quipu); fi
-done
-cargo build --quiet --locked "${packages[@]}" "${examples[@]}"
+# As `make build` does: with part of the workspace, libraries would be built again with other features.
+"${CARGO:-cargo}" build --quiet --workspace --bins --examples --locked
 
 results=bench.jsonl
 : >"$results"

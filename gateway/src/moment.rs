@@ -80,8 +80,21 @@ async fn present(views: &Views, shared: Option<&Moments>, min: Option<Offset>) -
 
 /// Waits until rows can be read as of `offset`.
 pub(crate) async fn reach(views: &Views, offset: Offset) -> Result<(), RequestError> {
-    match tokio::time::timeout(MIN_OFFSET_WAIT, views.wait_for(offset)).await {
+    in_time(views, offset, views.wait_for(offset)).await
+}
+
+/// Waits until the answer to the command at `command` can be read.
+pub(crate) async fn answered(views: &Views, command: Offset) -> Result<(), RequestError> {
+    in_time(views, command, views.wait_answered(command)).await
+}
+
+async fn in_time(
+    views: &Views,
+    asked: Offset,
+    folded: impl Future<Output = Result<Offset, projector::Error>>,
+) -> Result<(), RequestError> {
+    match tokio::time::timeout(MIN_OFFSET_WAIT, folded).await {
         Ok(reached) => Ok(reached.map(drop)?),
-        Err(_) => Err(RequestError::Ahead { asked: offset, newest: views.newest() }),
+        Err(_) => Err(RequestError::Ahead { asked, newest: views.newest() }),
     }
 }

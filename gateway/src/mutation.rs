@@ -17,6 +17,7 @@ use crate::{
     error::{RequestError, graphql},
     hub::Answered,
     input::parse,
+    moment,
     scalar::OffsetText,
 };
 
@@ -69,6 +70,8 @@ async fn first_answer(ctx: &Context<'_>, first: Offset) -> Result<Answered, Requ
     if let Some(answered) = gateway.hub.recent_answer(first) {
         return Ok(answered);
     }
+    // A gateway that has just started knows of the repeat before it has folded what is repeated.
+    moment::answered(&gateway.views, first).await?;
     let found = gateway.views.as_of(None)?.answer_of(first)?;
     let old = match found {
         Some(answer) => gateway.hub.old_answer(first, answer.decided).await,
