@@ -26,9 +26,10 @@ use log_schema::{Chain, Offset};
 use segment::{Position, Segment};
 
 use crate::{
-    Error, Log, Stored,
+    Error, Log, Stored, Watermarks,
     file::{self, FileReader, Summary},
     kept::Kept,
+    lock::Lock,
 };
 
 /// A directory of segments that follow each other.
@@ -36,13 +37,19 @@ pub struct Archive {
     dir: PathBuf,
     segments: Vec<Segment>,
     positions: Kept<Position>,
+    lock: Option<Lock>,
 }
 
 impl Archive {
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Opens an archive; a directory that is not there is an empty one. Reads the head of every segment, not the rest.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let segments = segment::list(dir)?;
-        Ok(Self { dir: dir.to_owned(), segments, positions: Kept::default() })
+        Ok(Self { dir: dir.to_owned(), segments, positions: Kept::default(), lock: None })
     }
 
     /// The first offset that it has; `None` if it has none.
@@ -78,15 +85,38 @@ impl Archive {
     pub async fn seal(&mut self, log: &dyn Log, end: Offset) -> Result<Summary, Error> {
         let first = self.next();
         let before = self.chain()?;
-        fs::create_dir_all(&self.dir).map_err(io("make", &self.dir))?;
+        self.lock()?;
         let path = segment::path(&self.dir, first, end);
         let written = file::write(log, (first, before), end, &path, &mut |_| ()).await?;
-        let read = FileReader::verify(&path)?;
-        if read != written {
-            return Err(Error::from(file::Error::Altered { path, written: written.chain, found: read.chain }));
+        self.segments.push(Segment { path, first, next: end, before, after: Some(written.chain) });
+        Ok(written)
+    }
+
+    /// Refuses a log that this is not an archive of: one that ends before, that begins behind its end, or that holds
+    /// another record where the archive ends. The chain of the archive covers what is before.
+    pub async fn check(&self, log: &dyn Log) -> Result<(), Error> {
+        let (next, Watermarks { low, high }) = (self.next(), log.watermarks().await?);
+        if next > high {
+            return Err(Error::Lost { acked: next, found: high });
         }
-        self.segments.push(Segment { path, first, next: end, before, after: Some(read.chain) });
-        Ok(read)
+        if next < low {
+            return Err(Error::Missing { at: next, found: low });
+        }
+        let Some(last) = next.previous().filter(|last| *last >= low) else { return Ok(()) };
+        let (archived, logged) = (self.read(last, 0)?, log.read(last, 0).await?);
+        match (archived.first(), logged.first()) {
+            (Some(archived), Some(logged)) if archived.record == logged.record => Ok(()),
+            _ => Err(Error::OtherLog { at: last }),
+        }
+    }
+
+    /// Keeps others from writing here for as long as this lives.
+    fn lock(&mut self) -> Result<(), Error> {
+        if self.lock.is_none() {
+            fs::create_dir_all(&self.dir).map_err(io("make", &self.dir))?;
+            self.lock = Some(Lock::take(&self.dir)?);
+        }
+        Ok(())
     }
 
     /// The chain at the last record: known of a segment that was sealed here, otherwise read.

@@ -62,7 +62,6 @@ mod acked;
 mod entry;
 mod frames;
 mod frozen;
-mod lock;
 mod recovery;
 mod scribe;
 mod store;

@@ -46,7 +46,7 @@ pub enum Error {
     #[error("the log in {} is in use by {holder}", path.display())]
     Locked { path: PathBuf, holder: String },
     /// An earlier write failed, so what is on disk is not known until the log is opened again.
-    #[error("the log takes no more appends: {why}")]
+    #[error("the log can be used no further: {why}")]
     Poisoned { why: Arc<str> },
     /// The log was closed, or its writer is gone.
     #[error("the log is closed")]
@@ -136,7 +136,7 @@ impl Error {
                 "restore the file from a copy of the same moment; do not delete it, for then nothing says what was acked",
             ),
             Self::Locked { .. } => Some("stop the other process, or use another directory"),
-            Self::Poisoned { .. } => Some("find out why the disk refused the write, then start again"),
+            Self::Poisoned { .. } => Some("find out why, then start again: what was acked is kept"),
             Self::BelowLow { .. } => {
                 Some("name the archive that has it (--archive), or start from a snapshot that covers the low watermark")
             }

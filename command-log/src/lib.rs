@@ -30,6 +30,7 @@ pub mod follower;
 pub mod kafka;
 mod kept;
 pub mod limits;
+mod lock;
 pub mod memory;
 pub mod reader;
 pub mod remote;

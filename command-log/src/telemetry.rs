@@ -44,7 +44,7 @@ pub struct Sample {
     pub net_tx_bytes: u64,
     /// What each running task uses, in order of task.
     pub tasks: Vec<TaskUsage>,
-    /// Where the gateway that the agent is connected to listens; that gateway adds it.
+    /// Where the gateway that the agent is connected to listens, and its name after a `#`; that gateway adds it.
     #[serde(default)]
     pub gateway: Option<String>,
 }

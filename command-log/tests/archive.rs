@@ -38,7 +38,8 @@ async fn seal(dir: &Path, log: &MemoryLog, ends: &[u64]) {
 
 /// The file of one segment.
 fn segment(dir: &Path, at: usize) -> PathBuf {
-    let mut paths: Vec<_> = fs::read_dir(dir).expect("there").map(|entry| entry.expect("read").path()).collect();
+    let paths = fs::read_dir(dir).expect("there").map(|entry| entry.expect("read").path());
+    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "qlog")).collect();
     paths.sort();
     paths.swap_remove(at)
 }
@@ -163,4 +164,22 @@ async fn a_segment_whose_name_says_something_else_is_refused() {
     assert_eq!(joined.expect_err("longer than its name says").code(), "archive");
     fs::rename(&renamed, dir.path().join("00000000000000000110-00000000000000000200.qlog")).expect("renamed");
     assert_eq!(Archive::open(dir.path()).expect_err("begins elsewhere").code(), "archive");
+}
+
+#[tokio::test]
+async fn two_do_not_write_to_one_archive_and_nobody_adds_the_records_of_another_log() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = filled(300).await;
+    let mut one = Archive::open(dir.path()).expect("empty");
+    one.seal(&log, Offset(100)).await.expect("sealed");
+    let mut other = Archive::open(dir.path()).expect("one segment");
+    assert_eq!(other.seal(&log, Offset(200)).await.expect_err("in use").code(), "locked");
+    drop(one);
+    other.seal(&log, Offset(200)).await.expect("free again");
+
+    let foreign = MemoryLog::new();
+    foreign.append(vec![Record::v1(Kind::Tick, vec![0]); 400]).await.expect("appended");
+    let error = other.check(&foreign).await.expect_err("another log");
+    assert!(matches!(error, Error::OtherLog { at: Offset(199) }), "{error}");
+    other.check(&log).await.expect("its own log");
 }

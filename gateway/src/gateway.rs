@@ -24,6 +24,8 @@ pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// The parts of a running gateway.
 pub(crate) struct Gateway {
     pub(crate) cell: String,
+    /// By which it is told from every other one that has run or will run.
+    pub(crate) name: String,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     pub(crate) patience: Duration,

@@ -1,5 +1,7 @@
 //! What is checked before a request is executed: where it comes from, and how large it would grow.
 
+mod nesting;
+
 use std::collections::BTreeMap;
 
 use async_graphql::{
@@ -16,6 +18,9 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The most fields that a document may select once its fragments are spelled out.
 pub const SELECTIONS_MAX: u64 = 4096;
 
+/// How deep brackets may be nested: the parser, and whoever walks a value, calls itself for each.
+pub const NESTING_MAX: usize = 64;
+
 /// A request that may be executed.
 pub(crate) struct Prepared {
     pub(crate) request: Request,
@@ -24,6 +29,7 @@ pub(crate) struct Prepared {
 
 /// Parses a document and refuses one that would grow too large, in time linear in its length.
 pub(crate) fn prepare(mut request: Request) -> Result<Prepared, ServerError> {
+    nesting::check(&request.query)?;
     let document = parse_query(&request.query)?;
     let selections = Expansion { fragments: &document.fragments, known: BTreeMap::new() }.of_document(&document)?;
     if selections > SELECTIONS_MAX {

@@ -178,7 +178,7 @@ async fn read(
             }
             Ok(FromAgent::Telemetry { sample }) if sample.agent == *agent => {
                 gateway.metrics.samples.add(1);
-                gateway.telemetry.publish(Sample { gateway: Some(own_url(gateway.address)), ..sample });
+                gateway.telemetry.publish(Sample { gateway: Some(own_url(gateway)), ..sample });
             }
             Ok(FromAgent::Telemetry { .. }) => {
                 return Some((protocol::CLOSE_MALFORMED, "that sample is of another agent".into()));

@@ -27,11 +27,12 @@ const CONNECT_WAIT: Duration = Duration::from_secs(5);
 const SCHEME: &str = "http://";
 const DOCUMENT: &str = "
 subscription Relay(
-  $task: String!, $stream: OutputStream!, $incarnation: U64, $fromByte: Bytes, $tailLines: Int, $follow: Boolean!
+  $task: String!, $stream: OutputStream!, $incarnation: U64, $fromByte: Bytes, $tailLines: Int, $follow: Boolean!,
+  $gateway: String!
 ) {
   taskLog(
     task: $task, stream: $stream, incarnation: $incarnation, fromByte: $fromByte, tailLines: $tailLines, follow: $follow
-    hereOnly: true
+    gateway: $gateway
   ) { offset nextOffset text incarnation end }
 }";
 
@@ -40,11 +41,13 @@ subscription Relay(
 pub(crate) struct Peer {
     agent: AgentId,
     address: SocketAddr,
+    /// By which it is known from another one that listens there by now.
+    name: String,
 }
 
-/// Says where this gateway listens, for the samples of the agents that are connected to it.
-pub(crate) fn own_url(address: SocketAddr) -> String {
-    format!("{SCHEME}{address}")
+/// Says where a gateway listens and which it is, for the samples of the agents that are connected to it.
+pub(crate) fn own_url(gateway: &Gateway) -> String {
+    format!("{SCHEME}{}#{}", gateway.address, gateway.name)
 }
 
 impl Peer {
@@ -54,9 +57,10 @@ impl Peer {
             return None;
         }
         let sample = gateway.telemetry.latest(agent)?;
-        let address: SocketAddr = sample.gateway.as_deref()?.strip_prefix(SCHEME)?.parse().ok()?;
-        let is_other = address.ip().is_loopback() && address != gateway.address;
-        is_other.then(|| Self { agent: agent.clone(), address })
+        let (address, name) = sample.gateway.as_deref()?.strip_prefix(SCHEME)?.split_once('#')?;
+        let address: SocketAddr = address.parse().ok()?;
+        let is_other = address.ip().is_loopback() && name != gateway.name;
+        is_other.then(|| Self { agent: agent.clone(), address, name: name.to_owned() })
     }
 
     /// Asks for output with the variables of `taskLog`; pieces come as the other gateway gives them.
@@ -77,7 +81,8 @@ impl Peer {
         }))
     }
 
-    async fn subscribe(&self, variables: Value) -> Result<Connection, tungstenite::Error> {
+    async fn subscribe(&self, mut variables: Value) -> Result<Connection, tungstenite::Error> {
+        variables["gateway"] = json!(self.name);
         let mut request = format!("ws://{}/graphql", self.address).into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
         let (mut connection, _) = connect_async(request).await?;
@@ -130,7 +135,7 @@ impl Peer {
     }
 
     fn failed(&self, what: &str) -> RequestError {
-        let Self { agent, address } = self;
+        let Self { agent, address, .. } = self;
         RequestError::Agent {
             why: format!("agent {agent} was last heard of by the gateway at {address}, which {what}"),
         }

@@ -142,8 +142,10 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
         follow: tokio::spawn(follow(Arc::clone(&hub), anchor.reader())),
         fold: tokio::spawn(fold::fold(Arc::clone(&hub), cursor, projector, shutdown.clone())),
     };
+    let keys = Keys::new();
     let gateway = Gateway {
         cell: config.cell,
+        name: keys.pick().to_string(),
         address,
         patience: config.patience,
         hub,
@@ -154,7 +156,7 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
         schema: schema::build(),
         shutdown,
         high_at_start: marks.high,
-        keys: Keys::new(),
+        keys,
     };
     Ok((Arc::new(gateway), readers))
 }

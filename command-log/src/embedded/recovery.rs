@@ -15,10 +15,9 @@ use super::{
     Options,
     acked::{Acked, Statement},
     entry,
-    lock::Lock,
     store::{self, Store},
 };
-use crate::Error;
+use crate::{Error, lock::Lock};
 
 /// A log that is whole and ready for its writer.
 pub(super) struct Recovered {

@@ -10,8 +10,8 @@ use rocksdb::{
     WriteBatch, WriteOptions,
 };
 
-use super::{Options, Verified, entry, frames, lock::Lock};
-use crate::{Error, Stored, limits::Budget};
+use super::{Options, Verified, entry, frames};
+use crate::{Error, Stored, limits::Budget, lock::Lock};
 
 /// How much of the sorted files RocksDB keeps unpacked in memory for readers far from the tail.
 const BLOCK_CACHE_BYTES: usize = 16 * 1024 * 1024;

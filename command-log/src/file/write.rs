@@ -10,7 +10,7 @@ use log_schema::{Chain, Offset};
 use lz4_flex::frame::{FrameEncoder, FrameInfo};
 use serde::Serialize;
 
-use super::{END, Error, MAGIC, Part, Summary, io};
+use super::{END, Error, FileReader, MAGIC, Part, Summary, io};
 use crate::{Log, Stored};
 
 /// The payload bytes that are read at once.
@@ -55,7 +55,7 @@ impl FileWriter {
         self.put(&Part::Record(stored.into()))
     }
 
-    /// Ends the file and moves it to its place.
+    /// Ends the file, reads it back, and only then moves it to its place.
     pub fn finish(mut self) -> Result<Summary, Error> {
         let Summary { next, chain, .. } = self.summary;
         self.put(&Part::End { next, chain })?;
@@ -64,6 +64,10 @@ impl FileWriter {
         plain.write_all(END).map_err(io("write", &self.beside))?;
         let file = plain.into_inner().map_err(|error| io("write", &self.beside)(error.into_error()))?;
         file.sync_all().map_err(io("sync", &self.beside))?;
+        let found = FileReader::verify(&self.beside)?;
+        if found != self.summary {
+            return Err(Error::Altered { path: self.beside, written: chain, found: found.chain });
+        }
         std::fs::rename(&self.beside, &self.path).map_err(io("rename", &self.beside))?;
         let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let folder = parent.unwrap_or(Path::new("."));

@@ -44,6 +44,12 @@ async fn readers_go_from_the_archive_to_the_topic_without_noticing() {
     let joined = Arc::new(ArchivedLog::join(archive, open(&config).await).await.expect("they belong together"));
     assert_eq!(joined.watermarks().await.expect("known").low, Offset(0));
     assert!(read_all(&*joined).await == before);
+    // More is archived and forgotten while it is open.
+    let mut archive = Archive::open(dir.path()).expect("two segments");
+    archive.seal(&*joined, Offset(900)).await.expect("sealed");
+    assert_eq!(open(&config).await.forget(Offset(850)).await.expect("forgotten"), Offset(850));
+    joined.watermarks().await.expect("known");
+    assert!(read_all(&*joined).await == before);
     let at = joined.append(vec![Record::v1(Kind::SubmitJob, vec![1])]).await.expect("appended");
     assert_eq!(at, [Offset(1000)]);
 }

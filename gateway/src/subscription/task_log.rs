@@ -11,7 +11,7 @@ use projector::row::TaskRow;
 use serde_json::{Value, json};
 
 use crate::{
-    context::gateway,
+    context::gateway as context_gateway,
     error::{RequestError, graphql},
     gateway::Gateway,
     input::parse,
@@ -59,7 +59,8 @@ pub struct TaskLogSubscription;
 impl TaskLogSubscription {
     /// The output of a task's newest run, or of the one that `incarnation` names: from `fromByte` on,
     /// or the last `tailLines` lines. With `follow`, more as it comes, until the run has ended. Where the
-    /// agent is connected to another gateway on this machine, that one is asked, but with `hereOnly`.
+    /// agent is connected to another gateway on this machine, that one is asked. With
+    /// `gateway` nobody else is, and only the gateway of that name answers.
     #[allow(clippy::too_many_arguments, reason = "the arguments of a tail")]
     async fn task_log(
         &self,
@@ -70,7 +71,7 @@ impl TaskLogSubscription {
         from_byte: Option<BytesText>,
         tail_lines: Option<u32>,
         #[graphql(default)] follow: bool,
-        #[graphql(default)] here_only: bool,
+        gateway: Option<String>,
     ) -> Result<impl Stream<Item = Result<LogPiece>> + use<>> {
         let task = parse("task", &task).map_err(graphql)?;
         let place = (from_byte.as_ref().map(|byte| byte.0.to_string()), tail_lines);
@@ -78,10 +79,14 @@ impl TaskLogSubscription {
             Some(BytesText(byte)) => ReadFrom::Byte(byte),
             None => ReadFrom::LastLines(tail_lines.unwrap_or(TAIL_LINES)),
         };
-        let gateway = gateway(ctx);
+        let (wanted, gateway) = (gateway, context_gateway(ctx));
+        if wanted.as_ref().is_some_and(|wanted| *wanted != gateway.name) {
+            let why = "is not the gateway that was meant".to_owned();
+            return Err(graphql(RequestError::Agent { why }));
+        }
         let (agent, incarnation) =
             find(gateway, &task, incarnation.map(|incarnation| Incarnation(incarnation.0))).map_err(graphql)?;
-        if let Some(peer) = Peer::of(gateway, &agent).filter(|_| !here_only) {
+        if let Some(peer) = Peer::of(gateway, &agent).filter(|_| wanted.is_none()) {
             let question = question(&task, stream, incarnation, place, follow);
             return Ok(peer.ask(question).await.map_err(graphql)?.map_err(graphql).boxed());
         }

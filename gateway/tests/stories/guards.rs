@@ -164,3 +164,16 @@ async fn projections_of_another_log_are_not_used() {
         assert!(matches!(refused, Error::ForeignProjections { .. }), "{refused}");
     }
 }
+
+#[tokio::test]
+async fn a_document_that_nests_too_deep_is_refused_before_it_is_read() {
+    let cell = Cell::led().await;
+    let query = format!("{{ tasks(first: {}1{}) {{ nodes {{ name }} }} }}", "[".repeat(20_000), "]".repeat(20_000));
+    let answer = cell
+        .http("POST", "/graphql", &[("content-type", "application/json")], &json!({ "query": query }).to_string())
+        .await;
+    assert!(answer.1.contains("nested deeper than 64"), "{answer:?}");
+    let mut socket = cell.open_socket().await;
+    socket.subscribe("d", &query).await;
+    assert!(socket.next().await.to_string().contains("nested deeper than 64"));
+}

@@ -89,10 +89,6 @@ async fn what_the_agent_does_not_have_it_does_not_have_anywhere() {
 async fn an_agent_that_left_the_other_gateway_is_told_to_be_away_and_nobody_asks_in_a_circle() {
     let Apart { cell, agent, of_the_agent, .. } = apart().await;
     drop(agent);
-    let stays = sample("a1");
-    // Each of the two believes that the other one has the agent.
-    let url = format!("http://{}", of_the_agent.local_addr());
-    cell.telemetry.publish(command_log::telemetry::Sample { gateway: Some(url), ..stays });
     let mut socket = ask(&cell, "follow: true").await;
     let message = socket.next().await.to_string();
     assert!(message.contains("AGENT_UNAVAILABLE") && message.contains("a1"), "{message}");
@@ -105,13 +101,27 @@ async fn an_agent_that_left_the_other_gateway_is_told_to_be_away_and_nobody_asks
 #[tokio::test]
 async fn no_gateway_asks_beyond_this_machine_or_where_it_was_told_not_to() {
     let Apart { cell, agent: _kept, of_the_agent: _kept_too, .. } = apart().await;
-    let mut socket = ask(&cell, "hereOnly: true").await;
-    let message = socket.next().await.to_string();
-    assert!(message.contains("is not connected to this gateway"), "{message}");
-    for url in ["http://192.0.2.1:80", "https://127.0.0.1:1", "127.0.0.1:1", "http://localhost:1"] {
+    for url in [
+        "http://192.0.2.1:80#g",
+        "https://127.0.0.1:1#g",
+        "127.0.0.1:1#g",
+        "http://localhost:1#g",
+        "http://127.0.0.1:1",
+    ] {
         cell.telemetry.publish(command_log::telemetry::Sample { gateway: Some(url.into()), ..sample("a1") });
         let mut socket = ask(&cell, "follow: true").await;
         let message = socket.next().await.to_string();
         assert!(message.contains("is not connected to this gateway"), "{url}: {message}");
     }
+}
+
+#[tokio::test]
+async fn a_gateway_that_listens_by_now_where_another_one_did_gives_no_output_of_its_own() {
+    let Apart { cell, agent: _kept, of_the_agent, .. } = apart().await;
+    let address = of_the_agent.local_addr();
+    let url = format!("http://{address}#another");
+    cell.telemetry.publish(command_log::telemetry::Sample { gateway: Some(url), ..sample("a1") });
+    let mut socket = ask(&cell, "follow: true").await;
+    let message = socket.next().await.to_string();
+    assert!(message.contains("is not the gateway that was meant"), "{message}");
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use command_log::{Log, Watermarks, archive::Archive, file::Summary, kafka::KafkaLog};
+use command_log::{Log, archive::Archive, file::Summary, kafka::KafkaLog};
 use log_schema::Offset;
 use replay::Progress as Reached;
 use tokio::sync::watch;
@@ -24,11 +24,8 @@ pub(super) async fn archive(args: &cli::Archive) -> anyhow::Result<Told> {
     let mut archive = open(directory(&args.place)?)?;
     let log = open_log::to_archive(&args.place).await?;
     let had = archive.next();
-    let Watermarks { low, high } = log.watermarks().await?;
-    if low > had {
-        let what = format!("the log begins at offset {low}, and its archive has nothing from {had} on");
-        return Err(Failure::new(what).hint("what is between is gone from both; find the archive that has it").into());
-    }
+    archive.check(&*log).await?;
+    let high = log.watermarks().await?.high;
     seal_until(&mut archive, &*log, high, args).await?;
     if args.follow {
         follow(&mut archive, &*log, args, stop).await?;

@@ -10,13 +10,13 @@ use crate::Error;
 
 /// The lock is held while this lives, and freed by the system if the process dies.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
     /// Takes the lock of the log in `path`, or says who holds it.
-    pub(super) fn take(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn take(path: &Path) -> Result<Self, Error> {
         let name = path.join("lock");
         let error = |doing| move |source| Error::Io { doing, path: path.join("lock"), source };
         let mut file = File::options()
