@@ -28,9 +28,9 @@ async fn readers_go_from_the_archive_to_the_topic_without_noticing() {
     let (config, log) = filled(1000).await;
     let before = read_all(&log).await;
     let dir = tempfile::tempdir().expect("a directory");
-    let mut archive = Archive::open(dir.path()).expect("empty");
+    let mut writer = Archive::open(dir.path()).expect("empty");
     for end in [300, 600] {
-        archive.seal(&log, Offset(end)).await.expect("sealed");
+        writer.seal(&log, Offset(end)).await.expect("sealed");
     }
     assert_eq!(log.forget(Offset(500)).await.expect("forgotten"), Offset(500));
 
@@ -45,8 +45,7 @@ async fn readers_go_from_the_archive_to_the_topic_without_noticing() {
     assert_eq!(joined.watermarks().await.expect("known").low, Offset(0));
     assert!(read_all(&*joined).await == before);
     // More is archived and forgotten while it is open.
-    let mut archive = Archive::open(dir.path()).expect("two segments");
-    archive.seal(&*joined, Offset(900)).await.expect("sealed");
+    writer.seal(&*joined, Offset(900)).await.expect("sealed");
     assert_eq!(open(&config).await.forget(Offset(850)).await.expect("forgotten"), Offset(850));
     joined.watermarks().await.expect("known");
     assert!(read_all(&*joined).await == before);
