@@ -69,12 +69,15 @@ fn half_of_a_checkpoint_is_no_checkpoint() {
 #[test]
 fn what_is_wrong_with_a_question_is_said_before_any_log_is_opened() {
     let cell = Cell::prepare(WITHOUT_AGENT);
-    let cases: [&[&str]; 5] = [
+    let cases: [&[&str]; 8] = [
         &["audit", "verify", "--log", "kafka://nonsense"],
         &["whatif", "--log", "kafka://nonsense"],
         &["whatif", "--set", "policy=foo"],
         &["whatif", "--at", "2026-99-99T00:00:00Z"],
         &["audit", "verify", "--log", "kafka://127.0.0.1:1/cell", "--key", &"ab".repeat(32)],
+        &["log", "archive", "--log", "."],
+        &["log", "archive", "--log", ".", "--archive", "archive", "--follow"],
+        &["log", "trim", "--log", ".", "--archive", "archive", "--below", "1"],
     ];
     for arguments in cases {
         let wrong = cell.quipu(arguments);

@@ -22,6 +22,10 @@ use crate::{
 pub(super) async fn archive(args: &cli::Archive) -> anyhow::Result<Told> {
     let stop = stop_on_signal()?;
     let mut archive = open(directory(&args.place)?)?;
+    if args.follow && matches!(open_log::place(&args.place, false)?, Place::Directory(_)) {
+        let what = "--follow needs a log in Kafka: one in a directory is read as it is now";
+        return Err(Failure::usage(what).hint("leave it out, and run the command again when there is more").into());
+    }
     let log = open_log::to_archive(&args.place).await?;
     let had = archive.next();
     archive.check(&*log).await?;
