@@ -37,6 +37,9 @@ pub enum Error {
     /// The system said no.
     #[error("could not {doing} {}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: std::io::Error },
+    /// What is there is not written over.
+    #[error("{} is there already", path.display())]
+    Taken { path: PathBuf },
     /// The bytes are not those of a log's file.
     #[error("{} is not a whole file of a log: {why}", path.display())]
     Malformed { path: PathBuf, why: String },
@@ -46,6 +49,18 @@ pub enum Error {
     /// The log could not be read.
     #[error("the log could not be read")]
     Log(#[from] crate::Error),
+}
+
+impl Error {
+    /// What a person can do about it, where there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Taken { .. } => Some("name another file, or move that one away"),
+            Self::Malformed { .. } | Self::Altered { .. } => Some("take another copy of the file"),
+            Self::Log(error) => error.hint(),
+            Self::Io { .. } => None,
+        }
+    }
 }
 
 /// What a file holds.

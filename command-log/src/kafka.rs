@@ -110,7 +110,7 @@ impl KafkaLog {
         }
         let from = Offset(self.heard.load(Ordering::Acquire));
         let tail = Arc::new(Tail::new(from, TAIL_BYTES_MAX));
-        let tailer = Tailer::start(&self.config, &self.config.log_topic(), from, &tail)?;
+        let tailer = Tailer::start(&self.config, Arc::clone(&self.client), from, &tail)?;
         *followed = Some(Followed { tail: Arc::clone(&tail), _tailer: tailer });
         Ok(tail)
     }

@@ -39,7 +39,7 @@ pub(crate) struct Tail {
 impl Tail {
     /// The tail of a log that ends at `high`, with nothing in memory yet.
     pub(crate) fn new(high: Offset, bytes_max: usize) -> Self {
-        let recent = Recent { first: high, records: VecDeque::new(), bytes: 0 };
+        let recent = Recent::new(high);
         let progress = watch::Sender::new(Progress { high, poisoned: None });
         Self { progress, recent: RwLock::new(recent), bytes_max }
     }
@@ -59,6 +59,12 @@ impl Tail {
         let Some(high) = group.last().map(|last| last.offset.next()) else { return };
         self.recent.write().expect("no holder of the lock panics").extend(group);
         self.progress.send_modify(|progress| progress.high = high);
+    }
+
+    /// Goes on at `low`, because nothing below can be shown any more. Whoever waits for it is woken, and has to read elsewhere.
+    pub(crate) fn skip_to(&self, low: Offset) {
+        *self.recent.write().expect("no holder of the lock panics") = Recent::new(low);
+        self.progress.send_modify(|progress| progress.high = low);
     }
 
     /// Forgets the oldest records where there are too many. Nobody waits for this, so it comes last.
@@ -93,6 +99,10 @@ impl Tail {
 }
 
 impl Recent {
+    fn new(first: Offset) -> Self {
+        Self { first, records: VecDeque::new(), bytes: 0 }
+    }
+
     fn extend(&mut self, group: Vec<Stored>) {
         self.bytes += group.iter().map(cost).sum::<usize>();
         self.records.extend(group);

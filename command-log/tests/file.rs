@@ -70,6 +70,6 @@ async fn nothing_is_at_the_place_of_a_file_that_was_not_finished_and_no_file_is_
     assert!(!path.exists());
     written(&log, &path).await;
     let again = FileWriter::create(&path, Offset(0), Chain::default()).err().expect("refused");
-    assert!(matches!(again, Error::Io { doing: "write", .. }), "{again}");
+    assert!(matches!(again, Error::Taken { .. }), "{again}");
     FileReader::verify(&path).expect("still whole");
 }

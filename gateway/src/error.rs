@@ -62,7 +62,7 @@ pub enum RequestError {
     #[error("{field} is {value}, and may be {min} to {max}")]
     OutOfRange { field: &'static str, value: i64, min: i64, max: i64 },
     /// Whether the command will have an effect is not known.
-    #[error("unknown: {why}; retry with the same key {key}")]
+    #[error("{why}; retry with the same key {key}")]
     Unknown { why: String, key: String, offset: Option<Offset> },
     /// The command is not in the log.
     #[error("the command was not appended: {why}")]

@@ -59,8 +59,8 @@ fn prepare(
         return Err(no(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("send the request as {JSON}")));
     }
     let body = body.map_err(|rejection| no(rejection.status(), rejection.body_text()))?;
-    let request: Request = serde_json::from_slice(&body)
-        .map_err(|error| no(StatusCode::BAD_REQUEST, format!("the body is not one GraphQL request: {error}")))?;
+    let request = one_request(&body)
+        .map_err(|why| no(StatusCode::BAD_REQUEST, format!("the body is not one GraphQL request: {why}")))?;
     let caller = Caller::of_headers(headers).map_err(|error| no(StatusCode::BAD_REQUEST, error.to_string()))?;
     let prepared = guard::prepare(request).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
     if prepared.is_subscription {
@@ -68,6 +68,13 @@ fn prepare(
         return Err(no(StatusCode::BAD_REQUEST, why));
     }
     Ok((prepared.request, caller))
+}
+
+fn one_request(body: &[u8]) -> Result<Request, String> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err("a request is a JSON object with \"query\", and comes alone".to_owned());
+    }
+    serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
 /// An answer, in the media type that the client asks for.

@@ -66,8 +66,8 @@ impl Error {
             Self::OutcomeUnknown { .. } => Code::Unknown,
             Self::Refused { .. } => Code::Refused,
             Self::Request { code, .. } => match code.as_deref() {
-                Some("BAD_INPUT" | "OUT_OF_RANGE") => Code::Usage,
-                Some("UNKNOWN" | "AHEAD") => Code::Unknown,
+                Some("BAD_INPUT" | "OUT_OF_RANGE" | "AHEAD") => Code::Usage,
+                Some("UNKNOWN") => Code::Unknown,
                 _ => Code::Failed,
             },
         }
@@ -94,7 +94,7 @@ impl Error {
 
 fn of_request(code: Option<&str>) -> Option<&'static str> {
     match code? {
-        "AHEAD" => Some("that offset is not decided yet; `quipu cell` tells how far the log is"),
+        "AHEAD" => Some("name an offset that was decided; `quipu cell` tells the newest"),
         "TRIMMED" => Some("history is kept for a limited time; `quipu cell` tells from which offset on"),
         "HALTED" => Some("the gateway stopped reading the log; its own output says why, and a person must look"),
         "AGENT_UNAVAILABLE" => Some(

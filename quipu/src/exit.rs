@@ -118,6 +118,7 @@ fn hint_of(error: &anyhow::Error) -> Option<String> {
         failure
             .or_else(|| cause.downcast_ref::<client::Error>().and_then(client::Error::hint))
             .or_else(|| cause.downcast_ref::<command_log::Error>()?.hint().map(Into::into))
+            .or_else(|| cause.downcast_ref::<command_log::file::Error>()?.hint().map(Into::into))
     })
 }
 

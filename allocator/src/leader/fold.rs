@@ -22,6 +22,8 @@ pub(super) struct Fold {
     pub undecided: VecDeque<(Offset, Record)>,
     /// This leader's decisions that are still to be read back: the state has them already.
     pub made: VecDeque<Made>,
+    /// The first offset that was folded: what came before is in a snapshot.
+    pub began: Offset,
     /// Where the snapshot was taken that this began with, until its decision is met in the log.
     unmet: Option<(Offset, Chain)>,
 }
@@ -45,8 +47,9 @@ impl Fold {
                 (found.state, reader, found.chain, Some((found.last_to, found.chain)))
             }
         };
-        let follower = Follower::new(log, reader.next());
-        Ok(Self { follower, reader, chain, state, undecided: VecDeque::new(), made: VecDeque::new(), unmet })
+        let (began, undecided, made) = (reader.next(), VecDeque::new(), VecDeque::new());
+        let follower = Follower::new(log, began);
+        Ok(Self { follower, reader, chain, state, undecided, made, began, unmet })
     }
 
     /// Reads what is in the log by now.

@@ -55,7 +55,8 @@ struct Reign<'a> {
 pub(super) async fn reign(log: Arc<dyn Log>, config: &Config, stop: &mut watch::Receiver<bool>) -> Result<(), Error> {
     let mut fold = Fold::open(Arc::clone(&log), config).await?;
     fold.catch_up(&*log).await?;
-    let (mut liveness, mut saver) = (Liveness::new(config), Saver::new(config, &fold)?);
+    let (mut liveness, mut saver) = (Liveness::new(config), Saver::new(config, fold.began)?);
+    saver.save_when_due(&fold);
     if stand_by(&mut fold, &mut liveness, &mut saver, config, stop).await? == Ended::Stopped {
         return saver.save(&fold);
     }
@@ -71,13 +72,14 @@ pub(super) async fn reign(log: Arc<dyn Log>, config: &Config, stop: &mut watch::
             Input::Records(batch) => {
                 reign.tick_pending &= !batch.iter().any(|stored| stored.record.kind == Kind::Tick.number());
                 reign.fold.take(batch, Some(reign.claimed_at))?;
+                // Before more is decided: the state of a leader that never rests is that of the log only now.
+                reign.saver.save_when_due(&reign.fold);
                 reign.decide().await?;
             }
             Input::TickDue => reign.append_tick().await?,
             Input::LookForSilence => reign.mark_silent().await?,
             Input::Stop => return reign.saver.save(&reign.fold),
         }
-        reign.saver.save_when_due(&reign.fold);
     }
 }
 

@@ -38,7 +38,8 @@ struct Contents {
     state: State,
 }
 
-/// A snapshot is taken when this many records were decided since the last one.
+/// A snapshot is taken when this many records were decided since the last one. `quipu log trim` keeps several times as
+/// many: an allocator begins again with its newest snapshot, and reads the log from there.
 const SAVE_EVERY: u64 = 200_000;
 
 /// Takes snapshots now and then.
@@ -51,12 +52,12 @@ pub(super) struct Saver<'a> {
 }
 
 impl<'a> Saver<'a> {
-    /// Whatever was folded so far needs no other snapshot. A key that cannot be used is found now, and
+    /// What is below `covered` needs no other snapshot. A key that cannot be used is found now, and
     /// not when the first checkpoint is due.
-    pub fn new(config: &'a Config, fold: &Fold) -> Result<Self, Error> {
+    pub fn new(config: &'a Config, covered: Offset) -> Result<Self, Error> {
         let key = config.signing_key.as_ref().filter(|_| config.snapshots.is_some());
         let signer = key.map(|key| Signer::open(key)).transpose()?;
-        Ok(Self { config, signer, covered: fold.reader.first_undecided() })
+        Ok(Self { config, signer, covered })
     }
 
     /// Saves a snapshot if it is time for one. One that fails is tried again later: it only saves time.

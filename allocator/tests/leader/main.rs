@@ -8,12 +8,14 @@ mod standby;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use allocator::leader::{Error, checkpoint};
+use allocator::leader::{Error, checkpoint, lead};
 use cell::{Cell, PATIENCE, agent, answered, job, placed};
-use command_log::{Log, memory::MemoryLog};
+use command_log::{BoxFuture, Log, Stored, Watermarks, memory::MemoryLog};
 use log_schema::{
-    Class, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, Key, Kind, Principal, command::StopJobV1,
+    Class, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, Key, Kind, Offset, Principal, Record,
+    command::StopJobV1,
 };
+use tokio::sync::watch;
 
 #[tokio::test]
 async fn a_backlog_is_worked_off_by_ticks_alone() {
@@ -116,6 +118,50 @@ async fn a_leader_goes_on_from_a_snapshot_and_passes_over_a_damaged_one() {
     bytes[middle] ^= 1;
     std::fs::write(&newest, bytes).expect("written");
     run_with_snapshots(&mut cell, 10..15).await;
+}
+
+/// A log that never rests: each append is followed by somebody's command.
+#[derive(Debug, Default)]
+struct Restless(MemoryLog);
+
+impl Log for Restless {
+    fn append(&self, mut batch: Vec<Record>) -> BoxFuture<'_, Result<Vec<Offset>, command_log::Error>> {
+        batch.push(Record::v1(Kind::KillTask, vec![0xc0]));
+        self.0.append(batch)
+    }
+
+    fn read(&self, from: Offset, bytes_max: usize) -> BoxFuture<'_, Result<Vec<Stored>, command_log::Error>> {
+        self.0.read(from, bytes_max)
+    }
+
+    fn watermarks(&self) -> BoxFuture<'_, Result<Watermarks, command_log::Error>> {
+        self.0.watermarks()
+    }
+
+    fn wait_past(&self, offset: Offset) -> BoxFuture<'_, Result<(), command_log::Error>> {
+        self.0.wait_past(offset)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_never_rests_takes_snapshots_all_the_same() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut cell = Cell::new();
+    cell.config.snapshots = Some(directory.path().to_owned());
+    let log = Arc::new(Restless::default());
+    // More than are decided between two snapshots.
+    for _ in 0..21 {
+        log.0.append(vec![Record::v1(Kind::KillTask, vec![0xc0]); 10_000]).await.expect("appended");
+    }
+    let (_stop, stopped) = watch::channel(false);
+    let leading = tokio::spawn(lead(log, cell.config.clone(), stopped));
+    let saved = async {
+        while snapshots(directory.path()).is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, saved).await.expect("a snapshot is taken");
+    leading.abort();
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ impl<L: Log> ArchivedLog<L> {
             archive = self.look_again()?;
         }
         if from >= archive.next() {
-            return Err(Error::Missing { at: from, found: low });
+            return Err(Error::BelowLow { from, low });
         }
         archive.read_blocking(from, bytes_max).await
     }

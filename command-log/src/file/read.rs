@@ -23,7 +23,11 @@ pub struct FileReader {
 impl FileReader {
     /// Opens a file.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let mut plain = BufReader::new(File::open(path).map_err(io("open", path))?);
+        let file = File::open(path).map_err(io("open", path))?;
+        if file.metadata().map_err(io("open", path))?.is_dir() {
+            return Err(io("read", path)(std::io::ErrorKind::IsADirectory.into()));
+        }
+        let mut plain = BufReader::new(file);
         let malformed = |why: &str| Error::Malformed { path: path.to_owned(), why: why.to_owned() };
         let mut magic = [0; MAGIC.len()];
         if plain.read_exact(&mut magic).is_err() || magic != *MAGIC {

@@ -28,7 +28,7 @@ impl FileWriter {
     /// Begins a file of records from `first` on, before which the chain was `before`. Refuses a path that is taken.
     pub fn create(path: &Path, first: Offset, before: Chain) -> Result<Self, Error> {
         if path.exists() {
-            return Err(io("write", path)(std::io::ErrorKind::AlreadyExists.into()));
+            return Err(Error::Taken { path: path.to_owned() });
         }
         let mut beside = path.as_os_str().to_owned();
         beside.push(".writing");

@@ -76,6 +76,11 @@ impl Client {
         Ok(Self { place: config.to_string(), topic: topic.to_owned(), asker })
     }
 
+    /// What it asks about.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
     /// What can be read now. Blocks while it asks, again and again: a partition may have no leader for a moment, and
     /// a broker may not have heard of a topic yet that another one has just made.
     pub fn watermarks(&self) -> Result<Watermarks, Error> {

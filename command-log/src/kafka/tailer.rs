@@ -1,4 +1,7 @@
 //! Follows the end of the topic on a thread of its own, and shows it to everybody who waits.
+//!
+//! It never skips a record that the brokers have. What they were let forget before it was shown is not
+//! waited for: the tail goes on where the topic begins, and whoever reads further back is told so.
 
 use std::{
     sync::{
@@ -14,7 +17,7 @@ use rdkafka::error::KafkaError;
 
 use super::{
     Config,
-    client::{Reader, is_final, reader_at},
+    client::{Client, Reader, is_final, reader_at},
     message,
 };
 use crate::{Error, Stored, tail::Tail};
@@ -34,12 +37,12 @@ pub(super) struct Tailer {
 
 impl Tailer {
     /// Follows the topic from `from`, which is where the tail is.
-    pub fn start(config: &Config, topic: &str, from: Offset, tail: &Arc<Tail>) -> Result<Self, Error> {
-        let reader = reader_at(config, topic, from, QUEUED_KIB)?;
+    pub fn start(config: &Config, client: Arc<Client>, from: Offset, tail: &Arc<Tail>) -> Result<Self, Error> {
+        let mut place = Place::open(config.clone(), client, from)?;
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, tail) = (Arc::clone(&stop), Arc::clone(tail));
         let follow = move || {
-            if let Err(error) = follow(&reader, from, &tail, &stopped) {
+            if let Err(error) = place.follow(&tail, &stopped) {
                 tracing::error!(error = &error as &dyn std::error::Error, "the log can no longer be followed");
                 tail.poison(crate::error::chain(&error).into());
             }
@@ -60,22 +63,59 @@ impl Drop for Tailer {
     }
 }
 
-fn follow(reader: &Reader, from: Offset, tail: &Tail, stop: &AtomicBool) -> Result<(), Error> {
-    let mut next = from;
-    while !stop.load(Ordering::Acquire) {
-        let mut group = Vec::new();
+/// Where the thread is.
+struct Place {
+    config: Config,
+    client: Arc<Client>,
+    reader: Reader,
+    next: Offset,
+}
+
+impl Place {
+    fn open(config: Config, client: Arc<Client>, next: Offset) -> Result<Self, Error> {
+        let reader = reader_at(&config, client.topic(), next, QUEUED_KIB)?;
+        Ok(Self { config, client, reader, next })
+    }
+
+    fn follow(&mut self, tail: &Tail, stop: &AtomicBool) -> Result<(), Error> {
+        while !stop.load(Ordering::Acquire) {
+            let mut group = Vec::new();
+            let read = self.read(&mut group);
+            tail.publish(group);
+            tail.trim();
+            if let Err(error) = read {
+                self.skip_forgotten(tail, error)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, group: &mut Vec<Stored>) -> Result<(), Error> {
         let mut patience = LOOK;
         while group.len() < GROUP_RECORDS_MAX
-            && let Some(stored) = next_of(reader, next, patience)?
+            && let Some(stored) = next_of(&self.reader, self.next, patience)?
         {
-            next = stored.offset.next();
+            self.next = stored.offset.next();
             group.push(stored);
             patience = Duration::ZERO;
         }
-        tail.publish(group);
-        tail.trim();
+        Ok(())
     }
-    Ok(())
+
+    /// Goes on where the topic begins by now, if that is why it could not be read; else fails as the read did.
+    fn skip_forgotten(&mut self, tail: &Tail, failed: Error) -> Result<(), Error> {
+        if !matches!(failed, Error::Rejected { .. }) {
+            return Err(failed);
+        }
+        let low = self.client.watermarks()?.low;
+        if low <= self.next {
+            return Err(failed);
+        }
+        tracing::warn!(from = self.next.0, low = low.0, "the brokers have forgotten what was still to be read");
+        *self = Self::open(self.config.clone(), Arc::clone(&self.client), low)?;
+        tail.skip_to(low);
+        Ok(())
+    }
 }
 
 /// The record at `next`, if it comes in time. What the brokers suffer from for now is waited out.

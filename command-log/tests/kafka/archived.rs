@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use command_log::{
-    Error, Log,
+    Error, Follower, Log,
     archive::{Archive, ArchivedLog},
     conformance::read_all,
     kafka::KafkaLog,
@@ -63,6 +63,31 @@ async fn a_reader_that_was_slower_than_the_forgetting_is_told_so() {
     let error = slow.read(Offset(10), 1000).await.expect_err("gone");
     assert!(matches!(error, Error::BelowLow { from: Offset(10), low: Offset(500) }), "{error}");
     assert_eq!(slow.read(Offset(500), 1).await.expect("there")[0].offset, Offset(500));
+}
+
+#[ignore = "needs Kafka: make test-kafka"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_whom_the_forgetting_overtakes_goes_on_in_the_archive() {
+    let (config, log) = filled(1000).await;
+    let (alone, joined) = (open(&config).await, open(&config).await);
+    let dir = tempfile::tempdir().expect("a directory");
+    let joined = ArchivedLog::join(Archive::open(dir.path()).expect("empty"), joined).await.expect("together");
+    // Both are at the end and have not looked since: what comes now is forgotten before they see it.
+    log.append(vec![Record::v1(Kind::Tick, vec![0]); 500]).await.expect("appended");
+    Archive::open(dir.path()).expect("empty").seal(&log, Offset(1400)).await.expect("sealed");
+    log.forget(Offset(1300)).await.expect("forgotten");
+
+    let mut follower = Follower::new(Arc::new(alone), Offset(1000));
+    let error = follower.next_batch().await.expect_err("gone");
+    assert!(matches!(error, Error::BelowLow { from: Offset(1000), low: Offset(1300) }), "{error}");
+    let mut follower = Follower::new(Arc::new(joined), Offset(1000));
+    while follower.position() < Offset(1500) {
+        let at = follower.position();
+        assert_eq!(follower.next_batch().await.expect("in the archive, then in the topic")[0].offset, at);
+    }
+    // Who has skipped what was forgotten follows the end as before.
+    log.append(vec![Record::v1(Kind::Tick, vec![1])]).await.expect("appended");
+    assert_eq!(follower.next_batch().await.expect("appended")[0].offset, Offset(1500));
 }
 
 #[ignore = "needs Kafka: make test-kafka"]

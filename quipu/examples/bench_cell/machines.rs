@@ -21,7 +21,7 @@ use crate::{
 
 /// What one machine of the placement workload has, and what one of its tasks needs.
 const MACHINE: &str = "cpu=64 mem=262144Mi";
-const TASK: &str = "cpu=0.1 mem=64Mi";
+pub const TASK: &str = "cpu=0.1 mem=64Mi";
 /// How many connections report machines or submit jobs.
 const CONNECTIONS: u32 = 4;
 /// How long a machine waits for the gateway.

@@ -1,6 +1,6 @@
 //! Texts of the command line that mean more than text. Each error says what would have been right.
 
-use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
+use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, str::FromStr};
 
 use allocator::leader::checkpoint::PublicKey;
 use command_log::kafka;
@@ -47,6 +47,17 @@ where
             Err(_) => Err(format!("expected a whole number, {} or more", range.start())),
         }
     }
+}
+
+/// Reads where to listen: where only this machine can reach it.
+pub(crate) fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "expected ADDRESS:PORT, as in 127.0.0.1:7070")?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err("it is not a loopback address, and a gateway has neither TLS nor authentication; listen on 127.0.0.1 or [::1] \
+         and bring others in through a tunnel, such as ssh -L"
+        .into())
 }
 
 /// Checks where a log is, and keeps it as it is: an address of Kafka is legal, anything else is a directory.
@@ -149,6 +160,17 @@ mod tests {
         }
         for text in ["101", "99999999999999999999"] {
             assert_eq!(number(text), Err("expected a whole number of at most 100".into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_listens_where_only_this_machine_reaches_it() {
+        for text in ["127.0.0.1:0", "127.9.9.9:7070", "[::1]:7070"] {
+            assert_eq!(loopback(text).map(|address| address.to_string()), Ok(text.into()));
+        }
+        assert!(loopback("localhost").is_err_and(|why| why.contains("127.0.0.1:7070")));
+        for text in ["0.0.0.0:7070", "[::]:7070", "192.0.2.1:7070"] {
+            assert!(loopback(text).is_err_and(|why| why.contains("tunnel")), "{text}");
         }
     }
 

@@ -80,7 +80,7 @@ pub(crate) struct Gateway {
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
     /// Where it listens.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070", value_parser = parse::loopback)]
     pub(crate) listen: SocketAddr,
 }
 
@@ -91,7 +91,7 @@ Examples:
   quipu log export --log ./cell cell.qlog
   quipu log import --log kafka://127.0.0.1:9092/cell cell.qlog
   quipu log archive --log kafka://127.0.0.1:9092/cell --archive ./archive --follow
-  quipu log trim --log kafka://127.0.0.1:9092/cell --archive ./archive --below 1000000")]
+  quipu log trim --log kafka://127.0.0.1:9092/cell --archive ./archive")]
 pub(crate) struct LogCommand {
     /// What to do.
     #[command(subcommand)]
@@ -123,7 +123,8 @@ Examples:
     /// Let the brokers forget what an archive has. It cannot be undone.
     #[command(after_help = "\
 Examples:
-  quipu log trim --log kafka://127.0.0.1:9092/cell --archive ./archive --below 1000000")]
+  quipu log trim --log kafka://127.0.0.1:9092/cell --archive ./archive                   all but the newest million
+  quipu log trim --log kafka://127.0.0.1:9092/cell --archive ./archive --below 1000000   no more than that")]
     Trim(Trim),
 }
 
@@ -169,9 +170,14 @@ pub(crate) struct Archive {
 pub(crate) struct Trim {
     #[command(flatten)]
     pub(crate) place: LogPlace,
-    /// The first offset that the brokers are to keep.
+    /// The first offset that the brokers are to keep [default: as far as --keep and the archive allow].
     #[arg(long, value_name = "OFFSET", value_parser = parse::whole(0..=u64::MAX), allow_negative_numbers = true)]
-    pub(crate) below: u64,
+    pub(crate) below: Option<u64>,
+    /// How many of the newest records the brokers keep at least: allocators without --archive go on from snapshots,
+    /// which are 200000 records old or younger.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = parse::whole(0..=u64::MAX))]
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) keep: u64,
 }
 
 /// `quipu up`.
@@ -188,7 +194,7 @@ pub(crate) struct Up {
     #[arg(default_value_os_t = address::dir_default(), hide_default_value = true)]
     pub(crate) dir: PathBuf,
     /// Where the gateway listens.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070", value_parser = parse::loopback)]
     pub(crate) listen: SocketAddr,
     /// Start no agent on this machine.
     #[arg(long)]

@@ -24,6 +24,11 @@ pub(crate) fn dir_default() -> PathBuf {
     state.unwrap_or_else(|| PathBuf::from(".")).join("quipu")
 }
 
+/// The directory of a cell that the environment names, if it does: empty text names none.
+pub(crate) fn dir_of_environment() -> Option<PathBuf> {
+    env::var_os("QUIPU_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from)
+}
+
 /// The address of a gateway, and how it came to be meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
@@ -38,7 +43,8 @@ pub(crate) struct Address {
 impl Address {
     /// The gateway that is meant by options, environment or the usual directory, in this order.
     pub(crate) fn find(gateway: Option<&str>, dir: Option<&Path>) -> Result<Self, Error> {
-        let (env_gateway, env_dir) = (env::var("QUIPU_GATEWAY").ok(), env::var_os("QUIPU_DIR").map(PathBuf::from));
+        let env_gateway = env::var("QUIPU_GATEWAY").ok().filter(|url| !url.is_empty());
+        let env_dir = dir_of_environment();
         Self::choose(gateway, dir, env_gateway.as_deref(), env_dir.as_deref(), &dir_default())
     }
 

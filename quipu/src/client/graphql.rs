@@ -116,7 +116,10 @@ impl Client {
                 Err(error) => return Err(self.lost(&error)),
             };
             match waits.next() {
-                Some(wait) => thread::sleep(Duration::from_millis(*wait)),
+                Some(wait) => {
+                    eprintln!("no answer yet ({why}); the command is sent again under its key");
+                    thread::sleep(Duration::from_millis(*wait));
+                }
                 None => return Err(Error::OutcomeUnknown { why, key }),
             }
         }

@@ -58,7 +58,7 @@ pub(crate) struct Args {
     #[arg(short, long)]
     wait: bool,
     /// How long to wait at most, as in 5m.
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, requires = "wait")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, requires = "wait", allow_hyphen_values = true)]
     timeout: Option<u64>,
     #[command(flatten)]
     asking: Asking,

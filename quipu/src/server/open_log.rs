@@ -36,7 +36,7 @@ pub(super) fn place(args: &cli::LogPlace, create: bool) -> anyhow::Result<Place>
             Ok(Place::Kafka(configure(kafka::Config::parse(address)?, &args.options, create)?))
         }
         Some(directory) => Ok(Place::Directory(directory.into())),
-        None => Ok(Place::Directory(std::env::var_os("QUIPU_DIR").map_or_else(address::dir_default, PathBuf::from))),
+        None => Ok(Place::Directory(address::dir_of_environment().unwrap_or_else(address::dir_default))),
     }
 }
 

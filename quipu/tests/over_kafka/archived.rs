@@ -22,9 +22,12 @@ fn what_is_archived_may_be_forgotten_and_the_cell_the_auditor_and_the_analyst_mi
     let sealed = quipu(&parts, &["log", "archive", "--segment-records", "10"]);
     let below = number(&sealed["next"]);
     assert_eq!((below % 10, number(&sealed["archived"])), (0, below), "whole segments");
-    let too_far = [&["log", "trim", "--below", "1000000"][..], &in_archive].concat();
-    assert!(parts.quipu_fails(&too_far).contains("not all below 1000000"));
-    assert_eq!(quipu(&parts, &["log", "trim", "--below", &below.to_string()])["forgot"], below);
+    assert_eq!(quipu(&parts, &["log", "trim"])["forgot"], 0, "a young log keeps all it has");
+    let trim = |more: &[&'static str]| [&["log", "trim"], more, &in_archive].concat();
+    assert!(parts.quipu_fails(&trim(&["--below", "1000000"])).contains("not all below 1000000"));
+    let too_new = parts.quipu_fails(&trim(&["--below", "10"]));
+    assert!(too_new.contains("newest 1000000 records") && too_new.contains("--keep"), "{too_new}");
+    assert_eq!(quipu(&parts, &["log", "trim", "--keep", "0"])["forgot"], below, "as far as the archive goes");
 
     // Whoever needs what is gone says so, and what to do.
     let audit = parts.quipu_fails(&["audit", "verify", "--log", &log]);

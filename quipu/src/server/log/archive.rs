@@ -75,22 +75,38 @@ async fn follow(
 
 /// Reads all that the archive has, compares it with what the brokers have, and only then lets them forget.
 pub(super) async fn trim(args: &cli::Trim) -> anyhow::Result<Told> {
-    let below = Offset(args.below);
     let Place::Kafka(config) = open_log::place(&args.place, false)? else {
         let what = "only brokers can be told to forget: the log is a directory";
         return Err(Failure::usage(what).hint("name a log as in kafka://127.0.0.1:9092/cell").into());
     };
     let archive = open(directory(&args.place)?)?;
     let whole = verify(&archive)?;
-    if whole.first > Offset(0) || whole.next < below {
-        let what = format!("the archive has offsets {} to {}, and not all below {below}", whole.first, whole.next);
+    let log = KafkaLog::open(&config).await?;
+    let marks = log.watermarks().await?;
+    let below = trim_end(args, &whole, marks.high)?;
+    compare(&archive, &log, marks.low, below).await?;
+    let low = if below > marks.low { log.forget(below).await? } else { marks.low };
+    Ok(Told { did: "forgot", records: low.0 - marks.low.0, whole })
+}
+
+/// The first offset that is not forgotten, of a log that ends at `high`.
+fn trim_end(args: &cli::Trim, archived: &Summary, high: Offset) -> anyhow::Result<Offset> {
+    let first_kept = Offset(high.0.saturating_sub(args.keep));
+    let archived_end = if archived.first > Offset(0) { Offset(0) } else { archived.next };
+    let end = args.below.map_or(first_kept.min(archived_end), Offset);
+    if end > archived_end {
+        let what = format!("the archive has offsets {} to {}, and not all below {end}", archived.first, archived.next);
         return Err(Failure::new(what).hint("run `quipu log archive` first, or trim less").into());
     }
-    let log = KafkaLog::open(&config).await?;
-    let before = log.watermarks().await?.low;
-    compare(&archive, &log, before, below).await?;
-    let low = if below > before { log.forget(below).await? } else { before };
-    Ok(Told { did: "forgot", records: low.0 - before.0, whole })
+    if end > first_kept {
+        let what = format!("the log ends at offset {high}, and of its newest {} records none is forgotten", args.keep);
+        let hint = format!(
+            "trim below {first_kept} at most; or, if every allocator and gateway of the cell was started with \
+             --archive, say with --keep how many records are enough"
+        );
+        return Err(Failure::new(what).hint(hint).into());
+    }
+    Ok(end)
 }
 
 /// That brokers and archive hold the same in `from..end`.
