@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Kills parts of a cell over three Kafka brokers at random for twenty minutes while clients send commands,
+# Kills parts of a cell over three Kafka brokers at random, for twenty minutes at most, while clients send commands,
 # then compares whatever was acked with the log. QUIPU_CHAOS_* says otherwise: see quipu/tests/chaos/plan.rs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
