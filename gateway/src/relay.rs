@@ -10,7 +10,7 @@ use log_schema::AgentId;
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
     tungstenite::{self, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
@@ -85,7 +85,7 @@ impl Peer {
         variables["gateway"] = json!(self.name);
         let mut request = format!("ws://{}/graphql", self.address).into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
-        let (mut connection, _) = connect_async(request).await?;
+        let (mut connection, _) = connect_async_with_config(request, None, true).await?;
         connection.send(text(&json!({ "type": "connection_init" }))).await?;
         // What is said before the acknowledgement would be refused.
         connection.next().await.ok_or(tungstenite::Error::ConnectionClosed)??;

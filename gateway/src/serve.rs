@@ -9,11 +9,17 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{any, get, post},
+    serve::ListenerExt,
 };
 use command_log::{Log, remote::protocol::LINK_PATH};
 use log_schema::{DecisionV1, Kind, Offset, codec};
 use projector::{Options, Projector};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+    time::timeout,
+};
 
 use crate::{
     config::Config,
@@ -65,9 +71,17 @@ pub async fn serve(config: Config) -> Result<RunningGateway, Error> {
     let (gateway, readers) = open(config, local_addr, Shutdown(over.clone())).await?;
     let hub = HubHandle(Arc::clone(&gateway.hub));
     let app = router(gateway);
-    let server = axum::serve(listener, app).with_graceful_shutdown(Shutdown(over).over());
+    let server = axum::serve(listener.tap_io(send_at_once), app).with_graceful_shutdown(Shutdown(over).over());
     let server = tokio::spawn(server.into_future());
     Ok(RunningGateway { local_addr, stop, server, readers, hub })
+}
+
+/// Small messages are what agents and subscribers wait for: the system is not to keep one back until the one
+/// before is acknowledged.
+fn send_at_once(connection: &mut TcpStream) {
+    if let Err(error) = connection.set_nodelay(true) {
+        tracing::debug!(%error, "a connection may be slow");
+    }
 }
 
 impl RunningGateway {

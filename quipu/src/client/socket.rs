@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
     tungstenite::{self, Message as Frame, client::IntoClientRequest, http::HeaderValue},
 };
 
@@ -208,7 +208,7 @@ async fn handshake(address: &Address, principal: &str) -> Result<Connection, tun
     if let Ok(principal) = HeaderValue::from_str(principal) {
         headers.insert(PRINCIPAL_HEADER, principal);
     }
-    let (mut connection, _) = connect_async(request).await?;
+    let (mut connection, _) = connect_async_with_config(request, None, true).await?;
     connection.send(Frame::text(json!({ "type": "connection_init" }).to_string())).await?;
     while let Some(frame) = connection.next().await {
         let is_ack = frame?.to_text().is_ok_and(|text| type_of(text).as_deref() == Some("connection_ack"));
