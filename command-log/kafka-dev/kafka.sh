@@ -28,9 +28,10 @@ usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | sed '$d'; }
 command=${1:-}
 [ $# -gt 0 ] && shift
 number=
+asked=
 while [ $# -gt 0 ]; do
     case $1 in
-        --brokers) brokers=${2:?--brokers needs 1 or 3}; shift 2 ;;
+        --brokers) brokers=${2:?--brokers needs 1 or 3}; asked=$brokers; shift 2 ;;
         --dir) dir=${2:?--dir needs a directory}; shift 2 ;;
         --secure) secure=yes; shift ;;
         --for) owner=${2:?--for needs a process}; shift 2 ;;
@@ -38,6 +39,9 @@ while [ $# -gt 0 ]; do
         *) die "unknown argument '$1'; see kafka.sh help" ;;
     esac
 done
+
+# Brokers keep it as their data's place, and are known by it, from whichever directory they are asked for.
+case $dir in /*) ;; *) dir=$PWD/${dir#./} ;; esac
 
 fetch_jars() {
     local stamp
@@ -205,6 +209,10 @@ need_number() {
 case $command in
     start)
         case $brokers in 1 | 3) ;; *) die "--brokers is 1 or 3, not '$brokers'" ;; esac
+        if [ -e "$dir/brokers" ]; then
+            [ -z "$asked" ] || [ "$asked" = "$(cat "$dir/brokers")" ] || die "the cluster in $dir has $(cat "$dir/brokers") broker(s), not $asked; name another --dir"
+            [ -z "$secure" ] || [ -e "$dir/secure-bootstrap" ] || die "the cluster in $dir has no secure listener; name another --dir"
+        fi
         fetch_jars
         if [ ! -e "$dir/brokers" ]; then lay_out; fi
         for id in $(ids); do start_broker "$id"; done

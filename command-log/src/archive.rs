@@ -16,13 +16,14 @@ mod archived;
 mod segment;
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 pub use archived::ArchivedLog;
-use log_schema::{Chain, Offset};
+use log_schema::{Chain, DecisionV1, Kind, Offset, Record, codec};
 use segment::{Position, Segment};
 
 use crate::{
@@ -31,6 +32,11 @@ use crate::{
     kept::Kept,
     lock::Lock,
 };
+
+/// How many records after an archive are looked through for a decision that states the chain.
+const LOOKED_THROUGH_MAX: usize = 100_000;
+/// The payload bytes that are read at once.
+const READ_BYTES_MAX: usize = 1024 * 1024;
 
 /// A directory of segments that follow each other.
 pub struct Archive {
@@ -46,7 +52,14 @@ impl Archive {
         &self.dir
     }
 
-    /// Opens an archive; a directory that is not there is an empty one. Reads the head of every segment, not the rest.
+    /// Opens an archive that is to grow, and keeps others from writing there for as long as this lives.
+    pub fn open_to_write(dir: &Path) -> Result<Self, Error> {
+        fs::create_dir_all(dir).map_err(io("make", dir))?;
+        let lock = Lock::take(dir)?;
+        Ok(Self { lock: Some(lock), ..Self::open(dir)? })
+    }
+
+    /// Opens an archive to read; a directory that is not there is an empty one. Reads the head of every segment, not the rest.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let segments = segment::list(dir)?;
         Ok(Self { dir: dir.to_owned(), segments, positions: Kept::default(), lock: None })
@@ -82,39 +95,57 @@ impl Archive {
     }
 
     /// Writes the records of a log that come next, up to `end`, as one more segment, and reads it back.
+    ///
+    /// # Panics
+    /// If the archive was opened to read.
     pub async fn seal(&mut self, log: &dyn Log, end: Offset) -> Result<Summary, Error> {
+        assert!(self.lock.is_some(), "only one that was opened to write can grow");
         let first = self.next();
         let before = self.chain()?;
-        self.lock()?;
         let path = segment::path(&self.dir, first, end);
         let written = file::write(log, (first, before), end, &path, &mut |_| ()).await?;
         self.segments.push(Segment { path, first, next: end, before, after: Some(written.chain) });
         Ok(written)
     }
 
-    /// Refuses a log that this is not an archive of: one that ends before, that begins behind its end, or that holds
-    /// another record where the archive ends. The chain of the archive covers what is before.
+    /// Refuses a log that this is not an archive of: one that ends before, that begins behind its end, that holds
+    /// another record where the archive ends, or whose next decision states another chain than the archive has.
     pub async fn check(&self, log: &dyn Log) -> Result<(), Error> {
         let (next, Watermarks { low, high }) = (self.next(), log.watermarks().await?);
         if next > high {
-            return Err(Error::Lost { acked: next, found: high });
+            return Err(Error::ArchiveAhead { archived: next, high });
         }
         if next < low {
-            return Err(Error::Missing { at: next, found: low });
+            return Err(Error::BelowLow { from: next, low });
         }
-        let Some(last) = next.previous().filter(|last| *last >= low) else { return Ok(()) };
-        let (archived, logged) = (self.read(last, 0)?, log.read(last, 0).await?);
-        match (archived.first(), logged.first()) {
-            (Some(archived), Some(logged)) if archived.record == logged.record => Ok(()),
-            _ => Err(Error::OtherLog { at: last }),
+        let Some(last) = next.previous() else { return Ok(()) };
+        if last >= low {
+            let (archived, logged) = (self.read(last, 0)?, log.read(last, 0).await?);
+            let both = archived.first().zip(logged.first());
+            if both.is_none_or(|(archived, logged)| archived.record != logged.record) {
+                return Err(Error::OtherLog { at: last });
+            }
         }
+        self.check_chain(log, high).await
     }
 
-    /// Keeps others from writing here for as long as this lives.
-    fn lock(&mut self) -> Result<(), Error> {
-        if self.lock.is_none() {
-            fs::create_dir_all(&self.dir).map_err(io("make", &self.dir))?;
-            self.lock = Some(Lock::take(&self.dir)?);
+    /// Compares the chain with the one that the first decision states which answers the archive's last record, or
+    /// a later one. Where there is none yet, whoever reads across finds it out with the next one.
+    async fn check_chain(&self, log: &dyn Log, high: Offset) -> Result<(), Error> {
+        let (mut at, mut chain) = (self.next(), self.chain()?);
+        // The chains at the archive's last record and at those read since.
+        let mut chains = BTreeMap::from([(at.previous(), chain)]);
+        while at < high && chains.len() < LOOKED_THROUGH_MAX {
+            for Stored { offset, record, .. } in log.read(at, READ_BYTES_MAX).await? {
+                if let Some(stated) = stated(&record)
+                    && let Some(computed) = chains.get(&Some(stated.to))
+                {
+                    return if stated.chain == *computed { Ok(()) } else { Err(Error::OtherLog { at: stated.to }) };
+                }
+                chain = chain.link(offset, &record);
+                chains.insert(Some(offset), chain);
+                at = offset.next();
+            }
         }
         Ok(())
     }
@@ -147,6 +178,12 @@ impl Archive {
         let archive = Arc::clone(self);
         crate::blocking(move || archive.read(from, bytes_max)).await
     }
+}
+
+/// What a decision states, if the record is one.
+fn stated(record: &Record) -> Option<DecisionV1> {
+    let is_decision = record.kind == Kind::Decision.number();
+    is_decision.then(|| codec::decode("decision", &record.payload).ok()).flatten()
 }
 
 impl std::fmt::Debug for Archive {

@@ -79,6 +79,12 @@ pub enum Error {
     /// The archive is not of this log, or the log was made anew: one of both is the wrong one.
     #[error("the archive and the log hold different records at offset {at}")]
     OtherLog { at: Offset },
+    /// The archive goes on where the log has ended: it is of another log, or the log has lost its end.
+    #[error("the archive goes on to offset {archived}, and the log ends before {high}")]
+    ArchiveAhead { archived: Offset, high: Offset },
+    /// Two files of the archive do not follow each other.
+    #[error("the archive in {} has a segment that ends before offset {ends}, and the next one begins at {begins}", dir.display())]
+    Segments { dir: PathBuf, ends: Offset, begins: Offset },
     /// A file of the archive could not be used.
     #[error("the archive cannot be used")]
     Archive { source: Box<crate::file::Error> },
@@ -113,6 +119,8 @@ impl Error {
             Self::TopicMissing { .. } => "topic_missing",
             Self::Configuration { .. } => "configuration",
             Self::OtherLog { .. } => "other_log",
+            Self::ArchiveAhead { .. } => "archive_ahead",
+            Self::Segments { .. } => "segments",
             Self::Archive { .. } => "archive",
         }
     }
@@ -140,7 +148,19 @@ impl Error {
             Self::BelowLow { .. } => {
                 Some("name the archive that has it (--archive), or start from a snapshot that covers the low watermark")
             }
-            Self::OtherLog { .. } => Some("name the archive of this very cell; nothing was appended"),
+            Self::OtherLog { .. } | Self::ArchiveAhead { .. } => {
+                Some("name the archive of this very cell; nothing was appended, archived or forgotten")
+            }
+            Self::Segments { .. } => {
+                Some("restore the segment that is missing from a copy, or move the shorter of two that overlap away")
+            }
+            Self::Unreachable { .. } => {
+                Some("see that the brokers run, and that --kafka-config has what they ask for: TLS, user, password")
+            }
+            Self::Rejected { .. } => Some(
+                "trying again does not help: see what the brokers allow, and what was asked of them, \
+                 as with --replication",
+            ),
             Self::Archive { .. } => Some("restore the file from a copy; an archive is whole or it is not used"),
             Self::Unacked { .. } => Some("try again with the same key: what was appended already is not done twice"),
             Self::TopicUnfit { .. } => {
@@ -153,9 +173,7 @@ impl Error {
             | Self::BatchTooLarge { .. }
             | Self::Closed
             | Self::Store { .. }
-            | Self::Io { .. }
-            | Self::Unreachable { .. }
-            | Self::Rejected { .. } => None,
+            | Self::Io { .. } => None,
         }
     }
 }

@@ -11,7 +11,7 @@ use command_log::{
     conformance::read_all,
     memory::MemoryLog,
 };
-use log_schema::{Chain, Kind, Offset, Record};
+use log_schema::{Chain, DecisionV1, EpochNumber, Kind, Offset, Record};
 
 fn record(n: u64) -> Record {
     Record::v1(Kind::SubmitJob, vec![n.to_le_bytes()[0]; usize::try_from(n % 700).expect("small")])
@@ -30,7 +30,7 @@ async fn without(log: &MemoryLog, low: u64) -> MemoryLog {
 }
 
 async fn seal(dir: &Path, log: &MemoryLog, ends: &[u64]) {
-    let mut archive = Archive::open(dir).expect("an archive");
+    let mut archive = Archive::open_to_write(dir).expect("an archive");
     for end in ends {
         archive.seal(log, Offset(*end)).await.expect("sealed");
     }
@@ -96,7 +96,7 @@ async fn an_archive_with_a_gap_is_refused() {
     seal(dir.path(), &filled(300).await, &[100, 200, 300]).await;
     fs::remove_file(segment(dir.path(), 1)).expect("removed");
     let error = Archive::open(dir.path()).expect_err("a gap");
-    assert!(matches!(error, Error::Missing { at: Offset(100), found: Offset(200) }), "{error}");
+    assert!(matches!(error, Error::Segments { ends: Offset(100), begins: Offset(200), .. }), "{error}");
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn an_archive_that_ends_before_the_log_begins_is_refused() {
     fs::remove_file(segment(dir.path(), 1)).expect("removed");
     let archive = Archive::open(dir.path()).expect("opens");
     let error = ArchivedLog::join(archive, log).await.expect_err("a gap");
-    assert!(matches!(error, Error::Missing { at: Offset(100), found: Offset(150) }), "{error}");
+    assert!(matches!(error, Error::BelowLow { from: Offset(100), low: Offset(150) }), "{error}");
 }
 
 #[tokio::test]
@@ -119,7 +119,29 @@ async fn the_archive_of_another_log_is_refused() {
     assert!(matches!(error, Error::OtherLog { at: Offset(199) }), "{error}");
     let shorter = filled(120).await;
     let error = ArchivedLog::join(Archive::open(dir.path()).expect("opens"), shorter).await.expect_err("shorter");
-    assert!(matches!(error, Error::Lost { acked: Offset(200), found: Offset(120) }), "{error}");
+    assert!(matches!(error, Error::ArchiveAhead { archived: Offset(200), high: Offset(120) }), "{error}");
+}
+
+/// A log with a decision at 200 that answers all before it; it has forgotten those.
+async fn decided(payload: u8) -> (MemoryLog, MemoryLog) {
+    let log = MemoryLog::new();
+    log.append(vec![Record::v1(Kind::Tick, vec![payload]); 200]).await.expect("appended");
+    let chain = read_all(&log).await.iter().fold(Chain::default(), |chain, at| chain.link(at.offset, &at.record));
+    let decision = DecisionV1 { epoch: EpochNumber(1), from: Offset(0), to: Offset(199), chain, answers: Vec::new() };
+    log.append(vec![decision.to_record()]).await.expect("appended");
+    let forgotten = without(&log, 200).await;
+    (log, forgotten)
+}
+
+#[tokio::test]
+async fn the_archive_of_another_log_is_refused_though_it_ends_where_the_log_begins() {
+    let (dir, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let ((log, forgotten), (foreign, _)) = (decided(0).await, decided(1).await);
+    seal(dir.path(), &log, &[200]).await;
+    seal(other.path(), &foreign, &[200]).await;
+    Archive::open(dir.path()).expect("opens").check(&forgotten).await.expect("it is of this log");
+    let error = Archive::open(other.path()).expect("opens").check(&forgotten).await.expect_err("another log's");
+    assert!(matches!(error, Error::OtherLog { at: Offset(199) }), "{error}");
 }
 
 #[tokio::test]
@@ -133,8 +155,8 @@ async fn a_damaged_segment_is_named_and_nothing_of_it_is_made_up() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&path, bytes).expect("written");
-    let joined = ArchivedLog::join(Archive::open(dir.path()).expect("its head is good"), log).await.expect("joined");
-    let error = joined.read(Offset(0), usize::MAX).await.expect_err("damaged");
+    let error =
+        ArchivedLog::join(Archive::open(dir.path()).expect("its head is good"), log).await.expect_err("damaged");
     assert_eq!((error.code(), error.is_transient()), ("archive", false));
     assert!(error.hint().is_some());
 }
@@ -170,11 +192,12 @@ async fn a_segment_whose_name_says_something_else_is_refused() {
 async fn two_do_not_write_to_one_archive_and_nobody_adds_the_records_of_another_log() {
     let dir = tempfile::tempdir().expect("a directory");
     let log = filled(300).await;
-    let mut one = Archive::open(dir.path()).expect("empty");
+    let mut one = Archive::open_to_write(dir.path()).expect("empty");
     one.seal(&log, Offset(100)).await.expect("sealed");
-    let mut other = Archive::open(dir.path()).expect("one segment");
-    assert_eq!(other.seal(&log, Offset(200)).await.expect_err("in use").code(), "locked");
+    // Whoever comes second is told so before it has looked what is there: that will change.
+    assert_eq!(Archive::open_to_write(dir.path()).expect_err("in use").code(), "locked");
     drop(one);
+    let mut other = Archive::open_to_write(dir.path()).expect("free again");
     other.seal(&log, Offset(200)).await.expect("free again");
 
     let foreign = MemoryLog::new();

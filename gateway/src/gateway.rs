@@ -16,7 +16,13 @@ use log_schema::{Key, Offset};
 use projector::Views;
 use tokio::sync::watch;
 
-use crate::{hub::Hub, link::registry::Agents, metrics::Metrics, moment::Moments, schema::CellSchema};
+use crate::{
+    hub::Hub,
+    link::{marks::Marks, registry::Agents},
+    metrics::Metrics,
+    moment::Moments,
+    schema::CellSchema,
+};
 
 /// How long a query or mutation may take, mutations' wait included.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
@@ -33,6 +39,7 @@ pub(crate) struct Gateway {
     pub(crate) views: Views,
     pub(crate) telemetry: Arc<dyn Telemetry>,
     pub(crate) agents: Agents,
+    pub(crate) marks: Marks,
     pub(crate) metrics: Metrics,
     pub(crate) schema: CellSchema,
     pub(crate) shutdown: Shutdown,

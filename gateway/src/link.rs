@@ -5,6 +5,7 @@
 //! decision. The gateway tells an agent nothing that is not in the log.
 
 mod append;
+pub(crate) mod marks;
 pub(crate) mod registry;
 pub(crate) mod view;
 
@@ -71,11 +72,13 @@ pub(crate) async fn upgrade(
 /// Serves a link to its end.
 async fn serve(gateway: Arc<Gateway>, socket: WebSocket, query: protocol::Query) {
     let agent = query.agent.clone();
+    // Of two links the newer is the one that was opened later, however long either takes to begin.
+    let number = gateway.agents.arrive();
     let (sink, stream) = socket.split();
     let (queue, to_write) = mpsc::channel(QUEUE_MAX);
     let (close, closing) = oneshot::channel();
     let writer = tokio::spawn(write(sink, to_write, closing));
-    let end = run(&gateway, stream, query, queue).await;
+    let end = run(&gateway, stream, query, number, queue).await;
     tracing::debug!(%agent, ?end, "a link has ended");
     let Some(end) = end else { return writer.abort() };
     let _ = close.send(end);
@@ -89,6 +92,7 @@ async fn run(
     gateway: &Arc<Gateway>,
     stream: SplitStream<WebSocket>,
     query: protocol::Query,
+    number: u64,
     queue: mpsc::Sender<FromGateway>,
 ) -> End {
     if query.version != protocol::VERSION {
@@ -99,7 +103,7 @@ async fn run(
         return Some((CLOSE_TRY_AGAIN, "too many agents are connected".into()));
     }
     tokio::select! {
-        end = exchange(gateway, stream, &query, &queue) => end,
+        end = exchange(gateway, stream, &query, number, &queue) => end,
         () = gateway.shutdown.clone().over() => Some((CLOSE_GOING_AWAY, "the gateway is shutting down".into())),
     }
 }
@@ -109,21 +113,28 @@ async fn exchange(
     gateway: &Arc<Gateway>,
     stream: SplitStream<WebSocket>,
     query: &protocol::Query,
+    number: u64,
     queue: &mpsc::Sender<FromGateway>,
 ) -> End {
-    let (expected, follower) = match view::begin(gateway, query).await {
+    let superseded = || (protocol::CLOSE_SUPERSEDED, "a newer link of this agent is open".to_owned());
+    // Whoever has waited for so long has taken this link for dead.
+    let begun = timeout(Duration::from_millis(protocol::SILENCE_MS_MAX), view::begin(gateway, query)).await;
+    let late = || Err((CLOSE_TRY_AGAIN, "the log cannot be read for now".to_owned()));
+    let (expected, follower) = match begun.unwrap_or_else(|_| late()) {
         Ok(begun) => begun,
         Err(end) => return Some(end),
     };
     queue.send(expected).await.ok()?;
     let (appends, to_append) = mpsc::channel(APPENDS_MAX);
-    let (connection, superseded) = gateway.agents.connect(&query.agent, queue.clone());
+    let Some((connection, newer)) = gateway.agents.connect(&query.agent, number, queue.clone()) else {
+        return Some(superseded());
+    };
     tokio::select! {
         end = read(gateway, stream, &query.agent, &connection, appends) => end,
         end = follower.send(gateway, queue) => end,
         end = append::answer(gateway, &query.agent, to_append, queue) => end,
         end = send_watermarks(gateway, queue) => end,
-        _ = superseded => Some((protocol::CLOSE_SUPERSEDED, "a newer link of this agent is open".into())),
+        _ = newer => Some(superseded()),
     }
 }
 
@@ -196,7 +207,7 @@ async fn send_watermarks(gateway: &Gateway, queue: &mpsc::Sender<FromGateway>) -
     let mut interval = tokio::time::interval(Duration::from_millis(protocol::WATERMARKS_INTERVAL_MS) / 2);
     loop {
         interval.tick().await;
-        let Ok(marks) = gateway.hub.log.watermarks().await else { continue };
+        let marks = marks::known(gateway);
         if queue.send(FromGateway::Watermarks { low: marks.low, high: marks.high }).await.is_err() {
             return None;
         }

@@ -166,13 +166,16 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
         views,
         telemetry: config.telemetry,
         agents: link::registry::Agents::default(),
+        marks: link::marks::Marks::new(marks),
         metrics: crate::metrics::Metrics::default(),
         schema: schema::build(),
-        shutdown,
+        shutdown: shutdown.clone(),
         high_at_start: marks.high,
         keys,
     };
-    Ok((Arc::new(gateway), readers))
+    let gateway = Arc::new(gateway);
+    tokio::spawn(link::marks::keep(Arc::clone(&gateway), shutdown));
+    Ok((gateway, readers))
 }
 
 /// Whether the log has, at an offset, the decision that was folded last. Its chain covers all that went before.

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use command_log::{
     Follower, Log, Stored,
-    reader::{Reader, Verdict},
+    reader::{Halt, Reader, Verdict},
 };
 use log_schema::{Chain, DecisionV1, Kind, Offset, Record, codec};
 
@@ -62,6 +62,16 @@ impl Fold {
         self.unmet.map_or(Ok(()), |(covers, _)| Err(Error::SnapshotForeign { covers }))
     }
 
+    /// Before the decision of the snapshot is met, a chain or epoch that differs is another log's.
+    fn stopped(&self, halt: Halt) -> Error {
+        match (self.unmet, halt) {
+            (Some((covers, _)), Halt::ChainMismatch { .. } | Halt::UnclaimedEpoch { .. } | Halt::Gap { .. }) => {
+                Error::SnapshotForeign { covers }
+            }
+            (_, halt) => halt.into(),
+        }
+    }
+
     /// A snapshot is saved when its last decision was read in the log, which follows what it answers. A log
     /// that does not have it is another one.
     fn meet(&mut self, verdict: &Verdict, record: &Record) -> Result<(), Error> {
@@ -81,7 +91,7 @@ impl Fold {
     /// of one name make claims that are alike to the byte.
     pub fn take(&mut self, batch: Vec<Stored>, own: Option<Offset>) -> Result<(), Error> {
         for stored in batch {
-            let verdict = self.reader.judge(&stored)?;
+            let verdict = self.reader.judge(&stored).map_err(|halt| self.stopped(halt))?;
             self.meet(&verdict, &stored.record)?;
             match verdict {
                 Verdict::Epoch(epoch) if own.is_some_and(|own| own != stored.offset) => {

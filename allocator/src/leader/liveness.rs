@@ -54,6 +54,11 @@ impl Liveness {
         silent
     }
 
+    /// Gives everybody time anew: it was the leader that could not hear.
+    pub fn begin_again(&mut self) {
+        self.heard.clear();
+    }
+
     fn silent_for(&mut self, tolerated: Duration, state: &State) -> Vec<MarkAgentUnreachableV1> {
         let now = Instant::now();
         self.listen(now);

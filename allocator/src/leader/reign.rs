@@ -23,6 +23,9 @@ use crate::LOGIC_VERSION;
 /// Timers that wait for a tick to run from wait this long, so that one tick serves many.
 const TICK_COALESCE_MS: u64 = 20;
 
+/// A log that takes longer to say how long it is was out of reach.
+const REACHED_WITHIN: Duration = Duration::from_secs(1);
+
 /// What can happen to a leader.
 enum Input {
     /// The log grew.
@@ -155,9 +158,16 @@ impl Reign<'_> {
         self.command(&Command::Tick(TickV1 { now }), "tick")
     }
 
+    /// Nobody is accused by a leader that is cut off itself: heartbeats come the same way as the log.
     async fn mark_silent(&mut self) -> Result<(), Error> {
         let silent = self.liveness.silent(&self.fold.state);
         if silent.is_empty() {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        if self.log.watermarks().await.is_err() || asked.elapsed() > REACHED_WITHIN {
+            tracing::warn!(silent = silent.len(), "the log is out of reach; agents are given time anew");
+            self.liveness.begin_again();
             return Ok(());
         }
         let commands = silent.into_iter().map(|mark| {

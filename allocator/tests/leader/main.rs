@@ -6,7 +6,14 @@
 mod cell;
 mod standby;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use allocator::leader::{Error, checkpoint, lead};
 use cell::{Cell, PATIENCE, agent, answered, job, placed};
@@ -82,6 +89,64 @@ async fn a_silent_agent_is_marked_and_given_up() {
     cell.config.agent_silent_after = Some(Duration::from_millis(40));
     let (_leading, _stop) = cell.lead();
     cell.ask(agent("a1")).await;
+    let is_away = |event: &Event| matches!(event, Event::AgentUnreachable(_));
+    cell.decisions_until(|seen| seen.iter().flat_map(DecisionV1::events).any(is_away)).await;
+}
+
+/// A log that does not say how long it is while the brokers are away.
+#[derive(Debug)]
+struct CutOff {
+    log: Arc<MemoryLog>,
+    away: AtomicBool,
+    asked: AtomicU64,
+}
+
+impl Log for CutOff {
+    fn append(&self, batch: Vec<Record>) -> BoxFuture<'_, Result<Vec<Offset>, command_log::Error>> {
+        self.log.append(batch)
+    }
+
+    fn read(&self, from: Offset, bytes_max: usize) -> BoxFuture<'_, Result<Vec<Stored>, command_log::Error>> {
+        self.log.read(from, bytes_max)
+    }
+
+    fn watermarks(&self) -> BoxFuture<'_, Result<Watermarks, command_log::Error>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.away.load(Ordering::Relaxed) {
+            let gone = command_log::Error::Unreachable { place: "here".into(), source: "away".into() };
+            return Box::pin(async { Err(gone) });
+        }
+        self.log.watermarks()
+    }
+
+    fn wait_past(&self, offset: Offset) -> BoxFuture<'_, Result<(), command_log::Error>> {
+        self.log.wait_past(offset)
+    }
+}
+
+#[tokio::test]
+async fn a_leader_that_is_cut_off_accuses_nobody() {
+    let mut cell = Cell::new();
+    cell.config.agent_silent_after = Some(Duration::from_millis(40));
+    let (away, asked) = (AtomicBool::new(false), AtomicU64::new(0));
+    let log = Arc::new(CutOff { log: cell.log.clone(), away, asked });
+    cell.ask(agent("a1")).await;
+    let (_stop, stopped) = watch::channel(false);
+    let shared: Arc<dyn Log> = log.clone();
+    let _leading = tokio::spawn(lead(shared, cell.config.clone(), stopped));
+    cell.decisions_until(|seen| seen.len() == 1).await;
+    log.away.store(true, Ordering::Relaxed);
+    let before = log.asked.load(Ordering::Relaxed);
+    let thrice = async {
+        while log.asked.load(Ordering::Relaxed) < before + 3 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, thrice).await.expect("it looks whether it is cut off");
+    let accused = Kind::MarkAgentUnreachable.number();
+    assert!(cell.records().await.iter().all(|stored| stored.record.kind != accused));
+    // When it is back, whoever is silent still is marked.
+    log.away.store(false, Ordering::Relaxed);
     let is_away = |event: &Event| matches!(event, Event::AgentUnreachable(_));
     cell.decisions_until(|seen| seen.iter().flat_map(DecisionV1::events).any(is_away)).await;
 }

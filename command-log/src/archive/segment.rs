@@ -33,7 +33,7 @@ pub(super) fn path(dir: &Path, first: Offset, next: Offset) -> PathBuf {
     dir.join(format!("{:020}-{:020}.{EXTENSION}", first.0, next.0))
 }
 
-/// The segments of a directory in order. Whatever else lies there is passed over; a gap is refused.
+/// The segments of a directory in order. Whatever else lies there is passed over; a gap is refused, and so are two that overlap.
 pub(super) fn list(dir: &Path) -> Result<Vec<Segment>, Error> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -52,7 +52,7 @@ pub(super) fn list(dir: &Path) -> Result<Vec<Segment>, Error> {
         let (earlier, later) = segments.split_at_mut(at);
         let (earlier, later) = (&mut earlier[at - 1], &later[0]);
         if earlier.next != later.first {
-            return Err(Error::Missing { at: earlier.next, found: later.first });
+            return Err(Error::Segments { dir: dir.to_owned(), ends: earlier.next, begins: later.first });
         }
         earlier.after = Some(later.before);
     }

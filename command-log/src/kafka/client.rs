@@ -156,7 +156,9 @@ pub(super) fn reader_at(config: &Config, topic: &str, from: Offset, queued_kib: 
 /// What a failed request means to whoever made it.
 pub(super) fn failed(place: &str, doing: &'static str, error: KafkaError) -> Error {
     let place = place.to_owned();
-    match error.rdkafka_error_code() {
+    // The code of an administrator's request is not among those that rdkafka tells.
+    let code = if let KafkaError::AdminOp(code) = error { Some(code) } else { error.rdkafka_error_code() };
+    match code {
         Some(code) if is_final(code) => Error::Rejected { place, doing, source: error.into() },
         _ => Error::Unreachable { place, source: error.into() },
     }
@@ -181,4 +183,17 @@ pub(super) fn is_final(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::MessageSizeTooLarge
             | RDKafkaErrorCode::Fatal
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_administrator_is_refused_is_final_and_what_brokers_suffer_from_is_not() {
+        let refused = KafkaError::AdminOp(RDKafkaErrorCode::InvalidReplicationFactor);
+        assert!(matches!(failed("here", "make a topic", refused), Error::Rejected { .. }));
+        let down = KafkaError::AdminOp(RDKafkaErrorCode::BrokerTransportFailure);
+        assert!(matches!(failed("here", "make a topic", down), Error::Unreachable { .. }));
+    }
 }

@@ -15,18 +15,21 @@ const CELL_BYTES_MAX: usize = 200;
 /// How long a command may wait for its ack before its sender is told that nobody knows.
 const UNACKED_AFTER: Duration = Duration::from_secs(30);
 
-/// Settings of Kafka's clients on which it rests that nothing is lost, doubled or out of order.
-const OURS: [&str; 12] = [
+/// Settings of Kafka's clients, under all their names, on which it rests that nothing is lost, doubled or out of order.
+const OURS: [&str; 15] = [
     "acks",
+    "allow.auto.create.topics",
     "auto.offset.reset",
     "bootstrap.servers",
     "check.crcs",
+    "delivery.timeout.ms",
     "enable.auto.commit",
     "enable.idempotence",
     "enable.partition.eof",
     "group.id",
     "isolation.level",
     "message.timeout.ms",
+    "metadata.broker.list",
     "request.required.acks",
     "transactional.id",
 ];
@@ -114,7 +117,8 @@ impl Config {
         for (name, value) in &self.properties {
             client.set(name, value);
         }
-        client.set("bootstrap.servers", &self.brokers);
+        // A topic that is gone is not to come back as the brokers please.
+        client.set("bootstrap.servers", &self.brokers).set("allow.auto.create.topics", "false");
         client
     }
 }
@@ -171,6 +175,9 @@ mod tests {
         assert!(!format!("{config:?}").contains("a=b"), "a password must not be printed");
         let error = read("sasl.username=quipu\nacks=1").expect_err("ours").to_string();
         assert!(error.contains("line 2") && error.contains("acks"), "{error}");
+        for alias in ["delivery.timeout.ms=1", "metadata.broker.list=k:2", "request.required.acks=0"] {
+            read(alias).expect_err("ours under another name");
+        }
         read("nonsense").expect_err("not a property");
     }
 }

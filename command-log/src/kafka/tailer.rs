@@ -126,7 +126,7 @@ pub(super) fn next_of(reader: &Reader, next: Offset, patience: Duration) -> Resu
         Some(Err(error)) => match error.rdkafka_error_code() {
             Some(code) if is_final(code) => Err(Error::Rejected {
                 place: "the topic".to_owned(),
-                doing: "let the log be read",
+                doing: "let its records be read; is it still there",
                 source: error.into(),
             }),
             _ => Ok(None),

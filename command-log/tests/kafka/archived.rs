@@ -28,7 +28,7 @@ async fn readers_go_from_the_archive_to_the_topic_without_noticing() {
     let (config, log) = filled(1000).await;
     let before = read_all(&log).await;
     let dir = tempfile::tempdir().expect("a directory");
-    let mut writer = Archive::open(dir.path()).expect("empty");
+    let mut writer = Archive::open_to_write(dir.path()).expect("empty");
     for end in [300, 600] {
         writer.seal(&log, Offset(end)).await.expect("sealed");
     }
@@ -74,7 +74,7 @@ async fn a_follower_whom_the_forgetting_overtakes_goes_on_in_the_archive() {
     let joined = ArchivedLog::join(Archive::open(dir.path()).expect("empty"), joined).await.expect("together");
     // Both are at the end and have not looked since: what comes now is forgotten before they see it.
     log.append(vec![Record::v1(Kind::Tick, vec![0]); 500]).await.expect("appended");
-    Archive::open(dir.path()).expect("empty").seal(&log, Offset(1400)).await.expect("sealed");
+    Archive::open_to_write(dir.path()).expect("empty").seal(&log, Offset(1400)).await.expect("sealed");
     log.forget(Offset(1300)).await.expect("forgotten");
 
     let mut follower = Follower::new(Arc::new(alone), Offset(1000));
@@ -95,12 +95,12 @@ async fn a_follower_whom_the_forgetting_overtakes_goes_on_in_the_archive() {
 async fn the_archive_of_another_log_is_refused() {
     let (_, log) = filled(300).await;
     let dir = tempfile::tempdir().expect("a directory");
-    let mut archive = Archive::open(dir.path()).expect("empty");
+    let mut archive = Archive::open_to_write(dir.path()).expect("empty");
     archive.seal(&log, Offset(250)).await.expect("sealed");
 
     let (_, shorter) = filled(100).await;
     let error = ArchivedLog::join(Archive::open(dir.path()).expect("opens"), shorter).await.expect_err("too short");
-    assert!(matches!(error, Error::Lost { acked: Offset(250), found: Offset(100) }), "{error}");
+    assert!(matches!(error, Error::ArchiveAhead { archived: Offset(250), high: Offset(100) }), "{error}");
 
     let other = open(&Cluster::one().cell()).await;
     other.append(vec![Record::v1(Kind::Tick, vec![0]); 300]).await.expect("appended");

@@ -71,22 +71,31 @@ pub(crate) struct Connection {
 }
 
 impl Agents {
-    /// Notes a link. The receiver resolves when a newer link of the same agent takes its place.
+    /// The number of a link that has just been opened: the newer, the higher.
+    pub(crate) fn arrive(&self) -> u64 {
+        let mut connected = lock(&self.0);
+        connected.last += 1;
+        connected.last
+    }
+
+    /// Notes a link. The receiver resolves when a newer link of the same agent takes its place; `None` if one has already.
     pub(crate) fn connect(
         &self,
         agent: &AgentId,
+        number: u64,
         queue: mpsc::Sender<FromGateway>,
-    ) -> (Connection, oneshot::Receiver<()>) {
+    ) -> Option<(Connection, oneshot::Receiver<()>)> {
         let (supersede, superseded) = oneshot::channel();
         let requests = Arc::new(Requests::default());
         let mut connected = lock(&self.0);
-        connected.last += 1;
-        let number = connected.last;
+        if connected.agents.get(agent).is_some_and(|peer| peer.number > number) {
+            return None;
+        }
         let peer = Peer { number, queue, requests: Arc::clone(&requests), _supersede: supersede };
         // The peer that was there is dropped, which wakes its link.
         connected.agents.insert(agent.clone(), peer);
         let connection = Connection { agents: Arc::clone(&self.0), agent: agent.clone(), number, requests };
-        (connection, superseded)
+        Some((connection, superseded))
     }
 
     /// Whether an agent has a link to this gateway.
@@ -182,4 +191,21 @@ impl Drop for Connection {
 /// What is held here stays whole whatever panics: each change is one insertion or removal.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_links_of_an_agent_the_one_that_was_opened_later_stays_however_late_the_other_begins() {
+        let (agents, agent) = (Agents::default(), AgentId::new("a1").expect("legal"));
+        let (older, newer) = (agents.arrive(), agents.arrive());
+        let queue = || mpsc::channel(1).0;
+        let (_newer, mut gone) = agents.connect(&agent, newer, queue()).expect("the first to begin");
+        assert!(agents.connect(&agent, older, queue()).is_none());
+        assert_eq!(gone.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        let (_newest, _) = agents.connect(&agent, agents.arrive(), queue()).expect("the newest");
+        assert_eq!(gone.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+    }
 }

@@ -19,7 +19,7 @@ use log_schema::{
 use projector::{Decided, Scope, row::JobSpecRow};
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{CLOSE_TRY_AGAIN, End};
+use super::{CLOSE_TRY_AGAIN, End, marks};
 use crate::{
     error::{RequestError, chain},
     event::subject::Subjects,
@@ -88,7 +88,11 @@ type Place = (Cursor, Option<Offset>);
 /// Where the view of an agent goes on that has a memory.
 async fn remembered(gateway: &Arc<Gateway>, query: &Query) -> Result<Option<Place>, (u16, String)> {
     let Query { from: Some(from), epoch: Some(epoch), to: Some(to), .. } = *query else { return Ok(None) };
-    let marks = gateway.hub.log.watermarks().await.map_err(cursor::Error::from).map_err(later)?;
+    let mut marks = marks::known(gateway);
+    if from > marks.high {
+        // Another gateway may have read further than this one has heard of.
+        marks = gateway.hub.log.watermarks().await.map_err(cursor::Error::from).map_err(later)?;
+    }
     if from < marks.low || from > marks.high || to >= from {
         let why = format!("the log holds {}..{}, and the agent was at {from}", marks.low, marks.high);
         return Err((CLOSE_OUT_OF_RANGE, why));

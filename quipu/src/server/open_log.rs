@@ -95,10 +95,14 @@ pub(super) async fn shared(
 /// The log, and before it what an archive has.
 async fn with_archive(log: impl Log, archive: Option<&Path>) -> anyhow::Result<Arc<dyn Log>> {
     let Some(directory) = archive else { return Ok(Arc::new(log)) };
+    Ok(Arc::new(ArchivedLog::join(self::archive(directory)?, log).await?))
+}
+
+/// The archive in a directory, which has to be there.
+pub(super) fn archive(directory: &Path) -> anyhow::Result<Archive> {
     if !directory.is_dir() {
         let what = format!("there is no archive in {}", directory.display());
         return Err(Failure::usage(what).hint("`quipu log archive` makes one").into());
     }
-    let archive = Archive::open(directory)?;
-    Ok(Arc::new(ArchivedLog::join(archive, log).await?))
+    Ok(Archive::open(directory)?)
 }

@@ -21,11 +21,12 @@ use crate::{
 /// Seals segments, and says what the archive holds then.
 pub(super) async fn archive(args: &cli::Archive) -> anyhow::Result<Told> {
     let stop = stop_on_signal()?;
-    let mut archive = open(directory(&args.place)?)?;
+    let directory = directory(&args.place)?;
     if args.follow && matches!(open_log::place(&args.place, false)?, Place::Directory(_)) {
         let what = "--follow needs a log in Kafka: one in a directory is read as it is now";
         return Err(Failure::usage(what).hint("leave it out, and run the command again when there is more").into());
     }
+    let mut archive = Archive::open_to_write(directory)?;
     let log = open_log::to_archive(&args.place).await?;
     let had = archive.next();
     archive.check(&*log).await?;
@@ -79,9 +80,10 @@ pub(super) async fn trim(args: &cli::Trim) -> anyhow::Result<Told> {
         let what = "only brokers can be told to forget: the log is a directory";
         return Err(Failure::usage(what).hint("name a log as in kafka://127.0.0.1:9092/cell").into());
     };
-    let archive = open(directory(&args.place)?)?;
+    let archive = open_log::archive(directory(&args.place)?)?;
     let whole = verify(&archive)?;
     let log = KafkaLog::open(&config).await?;
+    archive.check(&log).await?;
     let marks = log.watermarks().await?;
     let below = trim_end(args, &whole, marks.high)?;
     compare(&archive, &log, marks.low, below).await?;
@@ -127,10 +129,6 @@ async fn compare(archive: &Archive, log: &dyn Log, from: Offset, end: Offset) ->
 fn directory(place: &cli::LogPlace) -> anyhow::Result<&Path> {
     let missing = || Failure::usage("the directory of the archive is missing").hint("add --archive DIR");
     Ok(place.options.archive.as_deref().ok_or_else(missing)?)
-}
-
-fn open(directory: &Path) -> anyhow::Result<Archive> {
-    Ok(Archive::open(directory)?)
 }
 
 fn verify(archive: &Archive) -> anyhow::Result<Summary> {
