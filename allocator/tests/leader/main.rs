@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -98,7 +98,7 @@ async fn a_silent_agent_is_marked_and_given_up() {
 struct CutOff {
     log: Arc<MemoryLog>,
     away: AtomicBool,
-    asked: AtomicU64,
+    asked: watch::Sender<u64>,
 }
 
 impl Log for CutOff {
@@ -111,7 +111,7 @@ impl Log for CutOff {
     }
 
     fn watermarks(&self) -> BoxFuture<'_, Result<Watermarks, command_log::Error>> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.asked.send_modify(|asked| *asked += 1);
         if self.away.load(Ordering::Relaxed) {
             let gone = command_log::Error::Unreachable { place: "here".into(), source: "away".into() };
             return Box::pin(async { Err(gone) });
@@ -128,7 +128,7 @@ impl Log for CutOff {
 async fn a_leader_that_is_cut_off_accuses_nobody() {
     let mut cell = Cell::new();
     cell.config.agent_silent_after = Some(Duration::from_millis(40));
-    let (away, asked) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (away, asked) = (AtomicBool::new(false), watch::Sender::new(0));
     let log = Arc::new(CutOff { log: cell.log.clone(), away, asked });
     cell.ask(agent("a1")).await;
     let (_stop, stopped) = watch::channel(false);
@@ -136,13 +136,9 @@ async fn a_leader_that_is_cut_off_accuses_nobody() {
     let _leading = tokio::spawn(lead(shared, cell.config.clone(), stopped));
     cell.decisions_until(|seen| seen.len() == 1).await;
     log.away.store(true, Ordering::Relaxed);
-    let before = log.asked.load(Ordering::Relaxed);
-    let thrice = async {
-        while log.asked.load(Ordering::Relaxed) < before + 3 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, thrice).await.expect("it looks whether it is cut off");
+    let (before, mut asked) = (*log.asked.borrow(), log.asked.subscribe());
+    let thrice = tokio::time::timeout(PATIENCE, asked.wait_for(|asked| *asked >= before + 3)).await;
+    thrice.expect("it looks whether it is cut off").expect("the log is there");
     let accused = Kind::MarkAgentUnreachable.number();
     assert!(cell.records().await.iter().all(|stored| stored.record.kind != accused));
     // When it is back, whoever is silent still is marked.

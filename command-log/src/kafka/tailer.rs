@@ -13,7 +13,7 @@ use std::{
 };
 
 use log_schema::Offset;
-use rdkafka::error::KafkaError;
+use rdkafka::{consumer::Consumer, error::KafkaError};
 
 use super::{
     Config,
@@ -124,12 +124,17 @@ pub(super) fn next_of(reader: &Reader, next: Offset, patience: Duration) -> Resu
         None | Some(Err(KafkaError::PartitionEOF(_))) => Ok(None),
         Some(Ok(message)) => message::expect(&message, next).map(Some),
         Some(Err(error)) => match error.rdkafka_error_code() {
-            Some(code) if is_final(code) => Err(Error::Rejected {
-                place: "the topic".to_owned(),
-                doing: "let its records be read; is it still there",
-                source: error.into(),
-            }),
+            Some(code) if is_final(code) => {
+                Err(Error::Rejected { place: place_of(reader), doing: "let its records be read", source: error.into() })
+            }
             _ => Ok(None),
         },
     }
+}
+
+/// What a reader was assigned, for people.
+fn place_of(reader: &Reader) -> String {
+    let assigned = reader.assignment().ok();
+    let topic = assigned.as_ref().and_then(|all| all.elements().first().map(|one| one.topic().to_owned()));
+    topic.map_or_else(|| "the topic".to_owned(), |topic| format!("topic {topic}"))
 }

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use command_log::{Watermarks, remote::protocol::WATERMARKS_INTERVAL_MS};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::MissedTickBehavior};
 
 use crate::gateway::{Gateway, Shutdown};
 
@@ -29,6 +29,7 @@ impl Marks {
 pub(crate) async fn keep(gateway: Arc<Gateway>, shutdown: Shutdown) {
     let ask = async {
         let mut interval = tokio::time::interval(ASK_EVERY);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
             if let Ok(marks) = gateway.hub.log.watermarks().await {

@@ -2,6 +2,7 @@
 //!
 //! One program, so that it is linked once. `cell` is the only part that touches sockets.
 
+mod brokers_away;
 mod cell;
 mod events;
 mod guards;
