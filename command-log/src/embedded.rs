@@ -51,7 +51,10 @@
 use std::{
     fmt,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::JoinHandle,
 };
 
@@ -109,6 +112,8 @@ pub struct Verified {
 pub struct EmbeddedLog {
     store: Arc<Store>,
     tail: Arc<Tail>,
+    /// The first record that is kept.
+    low: Arc<AtomicU64>,
     queue: Option<mpsc::Sender<Request>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -124,22 +129,24 @@ impl EmbeddedLog {
     }
 
     fn start(path: &Path, recovered: Recovered, options: &Options) -> Result<Self, Error> {
-        let Recovered { store, acked, high } = recovered;
+        let Recovered { store, acked, low, high } = recovered;
+        let low = Arc::new(AtomicU64::new(low.0));
         let store = Arc::new(store);
         let tail = Arc::new(Tail::new(high, options.tail_bytes_max));
         let (queue, requests) = mpsc::channel(options.queue_max.max(1));
-        let writer = Writer::new(requests, Arc::clone(&store), Scribe::start(acked)?, Arc::clone(&tail));
+        let (scribe, shared) = (Scribe::start(acked)?, (Arc::clone(&store), Arc::clone(&tail), Arc::clone(&low)));
+        let writer = Writer::new(requests, shared.0, scribe, shared.1, shared.2);
         let thread = std::thread::Builder::new()
             .name("command-log".to_owned())
             .spawn(move || writer.run())
             .map_err(|source| Error::Io { doing: "start the writer of", path: path.to_owned(), source })?;
-        Ok(Self { store, tail, queue: Some(queue), writer: Mutex::new(Some(thread)) })
+        Ok(Self { store, tail, low, queue: Some(queue), writer: Mutex::new(Some(thread)) })
     }
 
     /// Reads the whole log and checks every record. Returns the first thing that is wrong.
     pub async fn verify(&self) -> Result<Verified, Error> {
-        let (store, high) = (Arc::clone(&self.store), self.tail.high());
-        blocking(move || store.verify(Offset(0), high)).await
+        let (store, Watermarks { low, high }) = (Arc::clone(&self.store), self.marks());
+        blocking(move || store.verify(low, high)).await
     }
 
     async fn enqueue(&self, batch: Vec<Record>) -> Result<Vec<Offset>, Error> {
@@ -147,6 +154,10 @@ impl EmbeddedLog {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
+        self.write(batch).await
+    }
+
+    async fn write(&self, batch: Vec<Record>) -> Result<Vec<Offset>, Error> {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(Error::Closed)?;
         queue.send(Request { batch, reply }).await.map_err(|_| Error::Closed)?;
@@ -164,7 +175,7 @@ impl EmbeddedLog {
     }
 
     fn marks(&self) -> Watermarks {
-        Watermarks { low: Offset(0), high: self.tail.high() }
+        Watermarks { low: Offset(self.low.load(Ordering::Acquire)), high: self.tail.high() }
     }
 }
 
@@ -211,8 +222,9 @@ mod tests {
     /// A log whose watermark cannot be written any more.
     fn failing(dir: &Path) -> EmbeddedLog {
         let options = Options::default();
-        let Recovered { store, acked, high } = recovery::recover(dir, &options).expect("a new log");
-        EmbeddedLog::start(dir, Recovered { store, acked: acked.read_only(), high }, &options).expect("started")
+        let recovered = recovery::recover(dir, &options).expect("a new log");
+        EmbeddedLog::start(dir, Recovered { acked: recovered.acked.read_only(), ..recovered }, &options)
+            .expect("started")
     }
 
     #[tokio::test]

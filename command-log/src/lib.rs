@@ -19,6 +19,7 @@
 //! - [`memory::MemoryLog`]: tests and what-if forks. [`embedded::EmbeddedLog`]: RocksDB, the default.
 //!   [`kafka::KafkaLog`]: a topic that many processes share.
 //! - [`file`] and [`archive`]: stretches of a log in files, and a log that goes on from them.
+//! - [`whole_file`]: small files that are replaced, never half written.
 //! - [`conformance`]: the suite that every log passes.
 
 pub mod archive;
@@ -37,6 +38,7 @@ pub mod remote;
 mod tail;
 pub mod telemetry;
 pub mod trace;
+pub mod whole_file;
 
 pub use error::Error;
 pub use follower::Follower;

@@ -12,6 +12,8 @@ mod audits;
 mod commands;
 #[path = "end_to_end/crashes.rs"]
 mod crashes;
+#[path = "end_to_end/damage.rs"]
+mod damage;
 #[path = "end_to_end/limits.rs"]
 mod limits;
 #[path = "end_to_end/projections.rs"]

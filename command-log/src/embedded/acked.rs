@@ -4,26 +4,29 @@
 //! 0                          64 KiB                      128 KiB
 //! ├ slot: head │ body … │ 0 ┼ slot: head │ body … │ 0 ┤
 //!
-//! head  magic 8 │ first 8 │ high 8 │ body bytes 4 │ crc32 4      body  (bytes 4 │ value …) …
+//! head  magic 8 │ low 8 │ first 8 │ high 8 │ body bytes 4 │ crc32 4      body  (bytes 4 │ value …) …
 //! ```
 //! A slot is a [`Statement`]. The two slots are written in turn, so a torn write spoils one and
 //! leaves the one before it. The slot that checks out and says more is the watermark.
 
 use std::{
-    fs::File,
-    io::{self, Read, Write},
+    fs::{File, OpenOptions},
+    io::{self, Read},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
 use log_schema::Offset;
 
-use crate::Error;
+use crate::{Error, whole_file};
 
-const MAGIC: [u8; 8] = *b"qp-acked";
+/// The file's name in the directory of the log.
+const NAME: &str = "acked";
+/// The last letter is the version of the form.
+const MAGIC: [u8; 8] = *b"qp-ackdB";
 const SLOT_BYTES: usize = 64 * 1024;
-const HEAD_BYTES: usize = 32;
-const CRC_AT: usize = 28;
+const HEAD_BYTES: usize = 40;
+const CRC_AT: usize = 36;
 
 /// The most bytes of a body.
 pub(super) const BODY_BYTES_MAX: usize = SLOT_BYTES - HEAD_BYTES;
@@ -31,6 +34,8 @@ pub(super) const BODY_BYTES_MAX: usize = SLOT_BYTES - HEAD_BYTES;
 /// Everything below `first` was acked. Records `first..high` may have been, and are in the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Statement {
+    /// The first offset that is kept: what is below was trimmed.
+    pub(super) low: Offset,
     /// Where the body begins.
     pub(super) first: Offset,
     /// Where it ends. Without a body this is `first`.
@@ -48,9 +53,9 @@ pub(super) struct Acked {
 }
 
 impl Statement {
-    /// States that everything below `high` is durable elsewhere.
-    pub(super) fn durable(high: Offset) -> Self {
-        Self { first: high, high, body: Vec::new() }
+    /// States that everything in `low..high` is durable elsewhere.
+    pub(super) fn durable(low: Offset, high: Offset) -> Self {
+        Self { low, first: high, high, body: Vec::new() }
     }
 
     /// The values of the body, in order, beginning with that of the record at `first`.
@@ -64,10 +69,16 @@ impl Statement {
         })
     }
 
+    /// The values of the body from `from` on, each with its offset.
+    pub(super) fn values_from(&self, from: Offset) -> impl Iterator<Item = (Offset, &[u8])> {
+        (self.first.0..self.high.0).map(Offset).zip(self.values()).filter(move |(at, _)| *at >= from)
+    }
+
     fn to_slot(&self) -> Vec<u8> {
         let bytes = u32::try_from(self.body.len()).expect("a body fits its slot");
         let mut slot = Vec::with_capacity(HEAD_BYTES + self.body.len());
         slot.extend_from_slice(&MAGIC);
+        slot.extend_from_slice(&self.low.0.to_be_bytes());
         slot.extend_from_slice(&self.first.0.to_be_bytes());
         slot.extend_from_slice(&self.high.0.to_be_bytes());
         slot.extend_from_slice(&bytes.to_be_bytes());
@@ -78,39 +89,34 @@ impl Statement {
 
     fn from_slot(slot: &[u8]) -> Option<Self> {
         let (head, rest) = slot.split_first_chunk::<HEAD_BYTES>()?;
-        let body = rest.get(..u32::from_be_bytes(*head[24..].first_chunk()?) as usize)?;
+        let body = rest.get(..u32::from_be_bytes(*head[32..].first_chunk()?) as usize)?;
         let crc = u32::from_be_bytes(*head[CRC_AT..].first_chunk()?);
         if head[..8] != MAGIC || checksum(&head[..CRC_AT], body) != crc {
             return None;
         }
         let number = |at: usize| Some(Offset(u64::from_be_bytes(*head[at..].first_chunk()?)));
-        Some(Self { first: number(8)?, high: number(16)?, body: body.to_vec() })
+        Some(Self { low: number(8)?, first: number(16)?, high: number(24)?, body: body.to_vec() })
     }
 }
 
 impl Acked {
     /// Opens the watermark of the log in `dir` and reads it; `None` if there never was one.
     pub(super) fn open(dir: &Path) -> Result<Option<(Self, Statement)>, Error> {
-        let path = dir.join("acked");
-        let file = match File::options().read(true).write(true).open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(Error::Io { doing: "open", path, source }),
-        };
-        let mut bytes = Vec::with_capacity(2 * SLOT_BYTES);
-        if let Err(source) = (&file).read_to_end(&mut bytes) {
-            return Err(Error::Io { doing: "read", path, source });
-        }
-        let Some((slot, statement)) = newest(&bytes) else {
-            return Err(Error::WatermarkUnreadable { path, why: "neither of its two slots has a good checksum" });
+        let path = dir.join(NAME);
+        let Some((file, slot, statement)) = look(&path, File::options().read(true).write(true))? else {
+            return Ok(None);
         };
         Ok(Some((Self { file, path, slot_next: 1 - slot }, statement)))
     }
 
     /// Makes the watermark of a new log: 0. The file appears whole or not at all.
     pub(super) fn create(dir: &Path) -> Result<Self, Error> {
-        let (path, new) = (dir.join("acked"), dir.join("acked.new"));
-        match write_new(dir, &new, &path) {
+        let path = dir.join(NAME);
+        // Every block is written once, so that later writes move no metadata.
+        let mut bytes = Statement::durable(Offset(0), Offset(0)).to_slot();
+        bytes.resize(2 * SLOT_BYTES, 0);
+        let made = whole_file::write(&path, &bytes).and_then(|()| File::options().read(true).write(true).open(&path));
+        match made {
             Ok(file) => Ok(Self { file, path, slot_next: 1 }),
             Err(source) => Err(Error::Io { doing: "create", path, source }),
         }
@@ -133,16 +139,24 @@ impl Acked {
     }
 }
 
-/// Every block is written once, so that later writes move no metadata.
-fn write_new(dir: &Path, new: &Path, path: &Path) -> io::Result<File> {
-    let mut file = File::options().read(true).write(true).create(true).truncate(true).open(new)?;
-    let mut bytes = Statement::durable(Offset(0)).to_slot();
-    bytes.resize(2 * SLOT_BYTES, 0);
-    file.write_all(&bytes)?;
-    file.sync_all()?;
-    std::fs::rename(new, path)?;
-    File::open(dir)?.sync_all()?;
-    Ok(file)
+/// What the watermark of the log in `dir` says, without opening it for writing; `None` if there never was one.
+pub(super) fn read(dir: &Path) -> Result<Option<Statement>, Error> {
+    Ok(look(&dir.join(NAME), File::options().read(true))?.map(|(_, _, statement)| statement))
+}
+
+fn look(path: &Path, how: &OpenOptions) -> Result<Option<(File, usize, Statement)>, Error> {
+    let failed = |doing| move |source| Error::Io { doing, path: path.to_owned(), source };
+    let file = match how.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed("open"))?,
+    };
+    let mut bytes = Vec::with_capacity(2 * SLOT_BYTES);
+    // A file that something else has made longer is not read to its end.
+    (&file).take(2 * SLOT_BYTES as u64).read_to_end(&mut bytes).map_err(failed("read"))?;
+    let why = "neither of its two slots has a good checksum";
+    let unreadable = || Error::WatermarkUnreadable { path: path.to_owned(), why };
+    let (slot, statement) = newest(&bytes).ok_or_else(unreadable)?;
+    Ok(Some((file, slot, statement)))
 }
 
 /// The slot that checks out and reaches further, and what it says.
@@ -171,7 +185,7 @@ mod tests {
             body.extend_from_slice(&u32::try_from(value.len()).expect("short").to_be_bytes());
             body.extend_from_slice(value);
         }
-        Statement { first: Offset(first), high: Offset(first + values.len() as u64), body }
+        Statement { low: Offset(0), first: Offset(first), high: Offset(first + values.len() as u64), body }
     }
 
     fn reopen(dir: &Path) -> (Acked, Statement) {
@@ -182,7 +196,7 @@ mod tests {
     fn the_watermark_survives_reopening_and_a_torn_slot_shows_the_one_before() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut acked = Acked::create(dir.path()).expect("created");
-        assert_eq!(reopen(dir.path()).1, Statement::durable(Offset(0)));
+        assert_eq!(reopen(dir.path()).1, Statement::durable(Offset(0), Offset(0)));
         let said = [statement(0, &[b"a", b""]), statement(2, &[b"bcd"]), statement(3, &[b"x"])];
         for statement in &said {
             acked.state(statement).expect("written");

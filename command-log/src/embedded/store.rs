@@ -20,6 +20,15 @@ const INSPECTED_FILES_MAX: i32 = 64;
 /// The bytes of one block of a sorted file: large, because records are read in runs.
 const BLOCK_BYTES: usize = 32 * 1024;
 
+/// How many sorted files an inspected store keeps open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OpenFiles {
+    /// All, at once: so none is missed when the writer drops it while a reader goes on.
+    All,
+    /// Few: only the ends are looked at. With no bound RocksDB first tries another way to open, in vain.
+    Few,
+}
+
 /// An open store. The lock of the one that writes is kept as long as the database.
 pub(super) struct Store {
     db: DB,
@@ -33,14 +42,32 @@ impl Store {
         Ok(Self { db, _lock: Some(lock) })
     }
 
-    /// Opens the store as it is now, for reading, beside whoever writes it.
-    pub(super) fn open_frozen(path: &Path, options: &Options) -> Result<Self, Error> {
+    /// Looks at a store without changing a byte of it: returns it, and where it ends, once everything that can be
+    /// checked without reading the whole of it has been.
+    pub(super) fn inspect(
+        path: &Path,
+        low: Offset,
+        options: &Options,
+        open_files: OpenFiles,
+    ) -> Result<(Self, Offset), Error> {
+        frames::inspect(path)?;
         let mut settings = settings(options);
-        // Every sorted file is opened at once, so that none is missed when the writer drops it.
-        settings.set_max_open_files(-1);
         settings.create_if_missing(false);
+        match open_files {
+            OpenFiles::All => settings.set_max_open_files(-1),
+            OpenFiles::Few => {
+                settings.set_max_open_files(INSPECTED_FILES_MAX);
+                settings.set_max_file_opening_threads(1);
+            }
+        }
         let db = DB::open_for_read_only(&settings, path, false).map_err(failed("read the store"))?;
-        Ok(Self { db, _lock: None })
+        let sorted = sorted_through(&db, low)?;
+        let end = end(&db, low)?;
+        check(&db, sorted, end)?;
+        if let Some(last) = end.previous().filter(|last| *last >= low) {
+            check(&db, last, end)?;
+        }
+        Ok((Self { db, _lock: None }, end))
     }
 
     /// Writes what was put into a batch; returns when it is durable.
@@ -69,32 +96,14 @@ impl Store {
         check(&self.db, from, high)
     }
 
-    /// One past the last record in the store.
-    pub(super) fn end(&self) -> Result<Offset, Error> {
-        end(&self.db)
+    /// One past the last record in the store, which keeps none below `low`.
+    pub(super) fn end(&self, low: Offset) -> Result<Offset, Error> {
+        end(&self.db, low)
     }
 }
 
-/// Looks at a store without changing a byte of it: returns where it ends, once everything that can be
-/// checked without reading the whole of it has been.
-pub(super) fn inspect(path: &Path, options: &Options) -> Result<Offset, Error> {
-    frames::inspect(path)?;
-    let mut settings = settings(options);
-    // Few files are looked into; and with no bound RocksDB first tries another way to open, in vain.
-    settings.set_max_open_files(INSPECTED_FILES_MAX);
-    settings.set_max_file_opening_threads(1);
-    let db = DB::open_for_read_only(&settings, path, false).map_err(failed("read the store"))?;
-    let sorted = sorted_through(&db)?;
-    let end = end(&db)?;
-    check(&db, sorted, end)?;
-    if let Some(last) = end.previous() {
-        check(&db, last, end)?;
-    }
-    Ok(end)
-}
-
-/// Follows the ranges of the sorted files from offset 0 to where they end, and finds any gap.
-fn sorted_through(db: &DB) -> Result<Offset, Error> {
+/// Follows the ranges of the sorted files from offset `low` to where they end, and finds any gap.
+fn sorted_through(db: &DB, low: Offset) -> Result<Offset, Error> {
     let files = db.live_files().map_err(failed("list the sorted files"))?;
     let mut ranges = Vec::with_capacity(files.len());
     for file in files {
@@ -102,17 +111,17 @@ fn sorted_through(db: &DB) -> Result<Offset, Error> {
         ranges.push((entry::offset(&start, Offset(0))?, entry::offset(&end, Offset(0))?));
     }
     ranges.sort_unstable();
-    ranges.into_iter().try_fold(Offset(0), |next, (first, last)| match first {
+    ranges.into_iter().try_fold(low, |next, (first, last)| match first {
         found if found > next => Err(Error::Missing { at: next, found }),
         _ => Ok(next.max(last.next())),
     })
 }
 
-fn end(db: &DB) -> Result<Offset, Error> {
+fn end(db: &DB, low: Offset) -> Result<Offset, Error> {
     let mut at = db.raw_iterator_opt(reading());
     at.seek_to_last();
     at.status().map_err(failed("find the end of the store"))?;
-    at.key().map_or(Ok(Offset(0)), |key| entry::offset(key, Offset(0)).map(Offset::next))
+    at.key().map_or(Ok(low), |key| Ok(entry::offset(key, low)?.next().max(low)))
 }
 
 fn check(db: &DB, from: Offset, high: Offset) -> Result<Verified, Error> {

@@ -1,6 +1,13 @@
 //! The one thread that writes: it drains the queue into groups, makes each durable, and acks it.
 
-use std::{error::Error as _, ops::Range, sync::Arc};
+use std::{
+    error::Error as _,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use log_schema::{Offset, Record, TimeMs};
 use rocksdb::WriteBatch;
@@ -26,7 +33,7 @@ type Reply = oneshot::Sender<Result<Vec<Offset>, Error>>;
 
 /// One call of `append`, waiting.
 pub(super) struct Request {
-    /// What to append; not empty, and within the limits.
+    /// What to append, within the limits. An empty one only has the watermark written again.
     pub(super) batch: Vec<Record>,
     /// Who waits.
     pub(super) reply: Reply,
@@ -38,6 +45,7 @@ pub(super) struct Writer {
     store: Arc<Store>,
     scribe: Scribe,
     tail: Arc<Tail>,
+    low: Arc<AtomicU64>,
 }
 
 /// Requests that are written together.
@@ -50,8 +58,14 @@ struct Group {
 
 impl Writer {
     /// A writer that continues where the watermark stands.
-    pub(super) fn new(requests: mpsc::Receiver<Request>, store: Arc<Store>, scribe: Scribe, tail: Arc<Tail>) -> Self {
-        Self { requests, store, scribe, tail }
+    pub(super) fn new(
+        requests: mpsc::Receiver<Request>,
+        store: Arc<Store>,
+        scribe: Scribe,
+        tail: Arc<Tail>,
+        low: Arc<AtomicU64>,
+    ) -> Self {
+        Self { requests, store, scribe, tail, low }
     }
 
     /// Writes group after group until the queue is closed and empty.
@@ -98,15 +112,15 @@ impl Writer {
     /// A small group goes to both files at once. A large one goes to the store alone, and the watermark
     /// follows: to write it twice would cost more than a second sync.
     fn make_durable(&self, first: Offset, time: TimeMs, group: &Group) -> Result<(), Error> {
-        let high = Offset(first.0 + group.records.len() as u64);
+        let (low, high) = (Offset(self.low.load(Ordering::Acquire)), Offset(first.0 + group.records.len() as u64));
         if group.body_bytes() > BODY_BYTES_MAX {
             self.store.write(pack(first, time, &group.records, |_| ()))?;
-            self.scribe.begin(Statement::durable(high))?;
+            self.scribe.begin(Statement::durable(low, high))?;
             return self.scribe.finish();
         }
         let mut body = Vec::with_capacity(group.body_bytes());
         let batch = pack(first, time, &group.records, |value| put_sized(&mut body, value));
-        self.scribe.begin(Statement { first, high, body })?;
+        self.scribe.begin(Statement { low, first, high, body })?;
         let written = self.store.write(batch);
         self.scribe.finish().and(written)
     }

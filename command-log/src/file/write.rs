@@ -11,7 +11,7 @@ use lz4_flex::frame::{FrameEncoder, FrameInfo};
 use serde::Serialize;
 
 use super::{END, Error, FileReader, MAGIC, Part, Summary, io};
-use crate::{Log, Stored};
+use crate::{Log, Stored, whole_file};
 
 /// The payload bytes that are read at once.
 const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -30,9 +30,7 @@ impl FileWriter {
         if path.exists() {
             return Err(Error::Taken { path: path.to_owned() });
         }
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".writing");
-        let beside = PathBuf::from(beside);
+        let beside = whole_file::beside(path);
         let file = File::create(&beside).map_err(io("make", &beside))?;
         let mut plain = BufWriter::new(file);
         plain.write_all(MAGIC).map_err(io("write", &beside))?;
@@ -68,10 +66,7 @@ impl FileWriter {
         if found != self.summary {
             return Err(Error::Altered { path: self.beside, written: chain, found: found.chain });
         }
-        std::fs::rename(&self.beside, &self.path).map_err(io("rename", &self.beside))?;
-        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let folder = parent.unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("sync", folder))?;
+        whole_file::put_in_place(&self.path).map_err(io("rename", &self.beside))?;
         Ok(self.summary)
     }
 

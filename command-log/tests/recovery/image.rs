@@ -168,7 +168,7 @@ impl Outcome {
     }
 }
 
-async fn read_acked(log: &dyn Log, count: usize) -> Result<Vec<Stored>, Error> {
+pub(crate) async fn read_acked(log: &dyn Log, count: usize) -> Result<Vec<Stored>, Error> {
     let mut read = Vec::new();
     while read.len() < count {
         read.extend(log.read(Offset(read.len() as u64), 1024 * 1024).await?);

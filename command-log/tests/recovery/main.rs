@@ -5,6 +5,7 @@
 //! damages it, and opens it again.
 
 mod cuts;
+mod damage;
 mod flips;
 mod image;
 mod missing;

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use allocator::leader::checkpoint::{self, Signed};
+use log_schema::Offset;
 use replay::{Report, verify::Finding};
 
 use super::{
     layout::Layout,
-    open_log::{self, Place},
+    open_log::{self, Place, ToRead},
     progress::Progress,
 };
 use crate::{
@@ -21,11 +22,14 @@ pub fn verify(args: &cli::Verify, format: output::Format) -> anyhow::Result<Exit
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Read before the log is: a cell that runs may sign more than the log that is opened then holds.
     let signed = checkpoints(args)?;
-    let log = runtime.block_on(open_log::to_read(&args.place))?;
+    let ToRead { log, not_seen } = runtime.block_on(open_log::to_read(&args.place))?;
     let mut progress = Progress::new("verified");
     let report = runtime.block_on(replay::verify_against(&*log, &signed, &args.keys, &mut |at| progress.show(at)))?;
     progress.done();
-    output::show(format, &serde_json::to_value(&report)?, || describe(&report))?;
+    let not_seen = limits(&report, &signed, not_seen);
+    let mut told = serde_json::to_value(&report)?;
+    told["not_seen"] = serde_json::json!(not_seen);
+    output::show(format, &told, || describe(&report, &not_seen))?;
     Ok(if report.holds() { ExitCode::SUCCESS } else { Code::Failed.into() })
 }
 
@@ -50,7 +54,21 @@ fn checkpoints(args: &cli::Verify) -> anyhow::Result<Vec<Signed>> {
     Ok(signed)
 }
 
-fn describe(report: &replay::Report) -> String {
+/// What this audit could not see.
+fn limits(report: &replay::Report, signed: &[Signed], of_log: String) -> Vec<String> {
+    let mut not_seen = vec![of_log];
+    let compared_to = signed.last().map_or(Offset(0), |last| last.checkpoint.at.next());
+    if compared_to < report.high {
+        not_seen.push(match signed.len() {
+            0 => "there is no signed checkpoint to compare with yet: another log in the place of this one would pass"
+                .into(),
+            _ => format!("no checkpoint is signed yet of what follows offset {compared_to}"),
+        });
+    }
+    not_seen
+}
+
+fn describe(report: &replay::Report, not_seen: &[String]) -> String {
     let Report { records, commands, epochs, decisions, answers, refusals, .. } = report;
     let mut lines = vec![
         format!("{records} records: {commands} commands, {epochs} epochs, {decisions} decisions"),
@@ -67,6 +85,7 @@ fn describe(report: &replay::Report) -> String {
         None => lines.push("the log holds: every decision follows from the commands before it, byte for byte".into()),
         Some(finding) => lines.extend(describe_finding(finding)),
     }
+    lines.extend(not_seen.iter().map(|what| format!("not seen: {what}")));
     lines.join("\n") + "\n"
 }
 

@@ -54,23 +54,42 @@ pub(super) fn configure(
     Ok(config)
 }
 
+/// A log that was opened to be read.
+pub(super) struct ToRead {
+    /// It passed every check that a start of the cell makes.
+    pub log: Arc<dyn Log>,
+    /// What those checks cannot see, for people.
+    pub not_seen: String,
+}
+
 /// The log alone, without the archive that is made of it.
-pub(super) async fn to_archive(args: &cli::LogPlace) -> anyhow::Result<Arc<dyn Log>> {
+pub(super) async fn to_archive(args: &cli::LogPlace) -> anyhow::Result<ToRead> {
     let mut alone = args.clone();
     alone.options.archive = None;
     to_read(&alone).await
 }
 
 /// A log to read as it is now; nothing is made, and nothing is waited for.
-pub(super) async fn to_read(args: &cli::LogPlace) -> anyhow::Result<Arc<dyn Log>> {
+pub(super) async fn to_read(args: &cli::LogPlace) -> anyhow::Result<ToRead> {
     let archive = args.options.archive.as_deref();
     match place(args, false)? {
         Place::Directory(root) => {
             let path = Layout::new(root).log();
             let log = FrozenLog::open(&path);
-            with_archive(log.with_context(|| format!("could not read the log in {}", path.display()))?, archive).await
+            let log = log.with_context(|| format!("could not read the log in {}", path.display()))?;
+            let not_seen = format!(
+                "all records that were acked are there, which is those below offset {}; whether the whole directory is \
+                 an older copy of itself, only checkpoints that are kept elsewhere can say",
+                log.acked()
+            );
+            Ok(ToRead { log: with_archive(log, archive).await?, not_seen })
         }
-        Place::Kafka(config) => with_archive(KafkaLog::open(&config).await?, archive).await,
+        Place::Kafka(config) => {
+            let not_seen = "a topic keeps no mark of what was acked: whether brokers have lost the end of the log, only \
+                            checkpoints can say";
+            let log = with_archive(KafkaLog::open(&config).await?, archive).await?;
+            Ok(ToRead { log, not_seen: not_seen.to_owned() })
+        }
     }
 }
 

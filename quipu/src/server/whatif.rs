@@ -17,7 +17,7 @@ use crate::{
 pub fn run(args: &cli::Whatif, format: output::Format) -> anyhow::Result<ExitCode> {
     let (moment, changes) = (moment(args.at.as_ref())?, changes(args)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let log = runtime.block_on(open_log::to_read(&args.place))?;
+    let log = runtime.block_on(open_log::to_read(&args.place))?.log;
     let mut progress = Progress::new("read");
     let mut show = |at| progress.show(at);
     let comparison = runtime.block_on(replay::whatif(&*log, moment, &changes, &mut show))?;

@@ -12,7 +12,7 @@ use crate::{
     cli,
     exit::Failure,
     server::{
-        open_log::{self, Place},
+        open_log::{self, Place, ToRead},
         progress::Progress,
         stop_on_signal,
     },
@@ -27,7 +27,7 @@ pub(super) async fn archive(args: &cli::Archive) -> anyhow::Result<Told> {
         return Err(Failure::usage(what).hint("leave it out, and run the command again when there is more").into());
     }
     let mut archive = Archive::open_to_write(directory)?;
-    let log = open_log::to_archive(&args.place).await?;
+    let ToRead { log, not_seen } = open_log::to_archive(&args.place).await?;
     let had = archive.next();
     archive.check(&*log).await?;
     let high = log.watermarks().await?.high;
@@ -36,6 +36,7 @@ pub(super) async fn archive(args: &cli::Archive) -> anyhow::Result<Told> {
         follow(&mut archive, &*log, args, stop).await?;
     }
     let whole = verify(&archive)?;
+    eprintln!("note: {not_seen}");
     Ok(Told { did: "archived", records: whole.next.0 - had.0, whole })
 }
 

@@ -18,7 +18,7 @@ use crate::{
     exit::Failure,
     server::{
         layout::Layout,
-        open_log::{self, Place},
+        open_log::{self, Place, ToRead},
         progress::Progress,
     },
 };
@@ -30,7 +30,7 @@ pub(super) const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// Writes the file, which is read back before it is there.
 pub(super) async fn export(args: &cli::Export) -> anyhow::Result<Told> {
-    let log = open_log::to_read(&args.place).await?;
+    let ToRead { log, not_seen } = open_log::to_read(&args.place).await?;
     let Watermarks { low, high } = log.watermarks().await?;
     if low > Offset(0) {
         return Err(command_log::Error::BelowLow { from: Offset(0), low }.into());
@@ -39,6 +39,7 @@ pub(super) async fn export(args: &cli::Export) -> anyhow::Result<Told> {
     let mut show = |next| progress.show(Reached { next, end: high });
     let written = file::write(&*log, (Offset(0), Chain::default()), high, &args.file, &mut show).await?;
     progress.done();
+    eprintln!("note: {not_seen}");
     Ok(Told { did: "wrote", records: records_of(&written), whole: written })
 }
 
