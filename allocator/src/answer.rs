@@ -107,8 +107,7 @@ fn known_before(state: &State, asked: &AskedV1) -> Option<Result<Offset, Refusal
 }
 
 fn remember(state: &mut State, asked: &AskedV1, at: Offset) {
-    let until = state.now.after(state.parameters.key_kept_ms);
-    state.keys.remember(asked, at, until);
+    state.keys.remember(asked, at, state.parameters.key_kept_ms);
 }
 
 /// The 64-bit FNV-1a hash (Fowler, Noll, Vo).

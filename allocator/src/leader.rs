@@ -12,6 +12,7 @@
 //! decided but not acknowledged may or may not be there, and only the log knows.
 
 pub mod checkpoint;
+pub mod clock;
 mod cut;
 mod fold;
 mod liveness;
@@ -26,6 +27,7 @@ use log_schema::{EpochNumber, Principal};
 use tokio::sync::watch;
 
 use crate::answer::Unreadable;
+use clock::Clock;
 
 /// How an allocator leads.
 #[derive(Clone)]
@@ -139,10 +141,11 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Only an allocator that may take over stands by again when another has claimed: one that was
 /// told that nobody else can open the log ends with [`Error::Superseded`].
 pub async fn lead(log: Arc<dyn Log>, config: Config, mut stop: watch::Receiver<bool>) -> Result<(), Error> {
+    let mut clock = Clock::default();
     loop {
         let mut asked = stop.clone();
         let reigned = tokio::select! {
-            reigned = reign::reign(Arc::clone(&log), &config, &mut stop) => reigned,
+            reigned = reign::reign(Arc::clone(&log), &config, &mut clock, &mut stop) => reigned,
             () = given_up(&mut asked) => return Ok(()),
         };
         match reigned {

@@ -27,7 +27,7 @@ use jobs::{JobNo, Jobs};
 use keys::Keys;
 use queue::Queue;
 use roles::Roles;
-use timers::Timers;
+use timers::{NextTick, Timers};
 
 /// The parameters of a cell in which nobody has set any.
 pub const PARAMETERS_DEFAULT: ParametersV1 = ParametersV1 {
@@ -37,6 +37,10 @@ pub const PARAMETERS_DEFAULT: ParametersV1 = ParametersV1 {
     key_kept_ms: 600_000,
     ended_kept_ms: 600_000,
 };
+
+/// The longest time between two ticks while timers run. A leader that starts knows no time but that of
+/// the last tick: with a longer gap, leaders that end again and again would never let a long timer end.
+pub const TICK_GAP_MAX_MS: u64 = 60_000;
 
 /// The allocator's memory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -163,10 +167,14 @@ impl State {
         })
     }
 
-    /// When the next tick is needed, in log time: at once while there is a backlog, or timers wait
-    /// for a tick to run from; `None` while nothing becomes due.
-    pub fn next_tick(&self) -> Option<TimeMs> {
-        if self.has_backlog() { Some(self.now) } else { self.timers.next_tick() }
+    /// When the next tick is needed; `None` while nothing becomes due.
+    pub fn next_tick(&self) -> Option<NextTick> {
+        if self.has_backlog() {
+            return Some(NextTick::Now);
+        }
+        let for_keys = self.keys.next_tick(self.now).map(NextTick::At);
+        let for_timers = self.timers.next_tick().map(|tick| tick.min(NextTick::At(self.now.after(TICK_GAP_MAX_MS))));
+        for_timers.into_iter().chain(for_keys).min()
     }
 
     /// The state as bytes, for a snapshot.

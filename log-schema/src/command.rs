@@ -170,7 +170,7 @@ fn open<B: DeserializeOwned>(kind: Kind, payload: &[u8]) -> Result<(Envelope, B)
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TickV1 {
-    /// The leader's clock. Log time never runs backwards: an earlier time is refused.
+    /// Log time by the leader's clock. It never runs backwards: an earlier time is refused.
     pub now: TimeMs,
 }
 

@@ -12,7 +12,7 @@ impl State {
         assert!(event.now > self.now, "log time only moves on");
         self.now = event.now;
         self.timers.tick(self.now);
-        self.keys.expire(self.now);
+        self.keys.tick(self.now);
     }
 
     /// Takes resources out of an agent's free ones.

@@ -8,11 +8,11 @@ use command_log::{
 };
 use log_schema::{Chain, DecisionV1, Kind, Offset, Record, codec};
 
-use super::{Config, Error, cut::Made, snapshot};
+use super::{Config, Error, clock::Clock, cut::Made, reign::read_clocks, snapshot};
 use crate::{answer::apply_decision, state::State};
 
 /// State and place in the log.
-pub(super) struct Fold {
+pub(super) struct Fold<'a> {
     pub follower: Follower,
     pub reader: Reader,
     /// The chain at the last offset that was answered.
@@ -22,15 +22,17 @@ pub(super) struct Fold {
     pub undecided: VecDeque<(Offset, Record)>,
     /// This leader's decisions that are still to be read back: the state has them already.
     pub made: VecDeque<Made>,
+    /// Log time, which outlives what is folded: it is read again after an error.
+    pub clock: &'a mut Clock,
     /// The first offset that was folded: what came before is in a snapshot.
     pub began: Offset,
     /// Where the snapshot was taken that this began with, until its decision is met in the log.
     unmet: Option<(Offset, Chain)>,
 }
 
-impl Fold {
+impl<'a> Fold<'a> {
     /// From the newest snapshot, or from the beginning of the log.
-    pub async fn open(log: Arc<dyn Log>, config: &Config) -> Result<Self, Error> {
+    pub async fn open(log: Arc<dyn Log>, config: &Config, clock: &'a mut Clock) -> Result<Self, Error> {
         let found = match &config.snapshots {
             Some(directory) => snapshot::newest(directory)?,
             None => None,
@@ -49,7 +51,7 @@ impl Fold {
         };
         let (began, undecided, made) = (reader.next(), VecDeque::new(), VecDeque::new());
         let follower = Follower::new(log, began);
-        Ok(Self { follower, reader, chain, state, undecided, made, began, unmet })
+        Ok(Self { follower, reader, chain, state, undecided, made, clock, began, unmet })
     }
 
     /// Reads what is in the log by now.
@@ -109,6 +111,7 @@ impl Fold {
             }
             self.undecided.push_back((stored.offset, stored.record));
         }
+        self.clock.observe(self.state.now, read_clocks());
         Ok(())
     }
 

@@ -2,26 +2,30 @@
 
 use std::{
     collections::VecDeque,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use command_log::{Log, Stored};
-use log_schema::{Class, Command, Envelope, EpochNumber, EpochV1, Key, Kind, Offset, Record, TimeMs, command::TickV1};
+use log_schema::{Class, Command, Envelope, EpochNumber, EpochV1, Key, Offset, Record, command::TickV1};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
     Config, Error,
+    clock::{Clock, Reading},
     cut::decide_all,
     fold::Fold,
     liveness::Liveness,
     snapshot::Saver,
     standby::{Ended, stand_by},
 };
-use crate::LOGIC_VERSION;
+use crate::{
+    LOGIC_VERSION,
+    state::timers::{NextTick, TICK_COALESCE_MS},
+};
 
-/// Timers that wait for a tick to run from wait this long, so that one tick serves many.
-const TICK_COALESCE_MS: u64 = 20;
+/// The longest wait for a tick in one go: log time may have come nearer to it than was expected.
+const TICK_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A log that takes longer to say how long it is was out of reach.
 const REACHED_WITHIN: Duration = Duration::from_secs(1);
@@ -42,21 +46,26 @@ enum Input {
 struct Reign<'a> {
     log: Arc<dyn Log>,
     config: &'a Config,
-    fold: Fold,
+    fold: Fold<'a>,
     liveness: Liveness,
     saver: Saver<'a>,
     epoch: EpochNumber,
     /// Where the claim of this epoch is.
     claimed_at: Offset,
-    /// Whether a tick is on its way: appended, not read back.
-    tick_pending: bool,
+    /// The tick that is on its way: appended, not read back.
+    tick_pending: Option<Record>,
     /// Since when timers wait for a tick to run from.
     unanchored_since: Option<Instant>,
 }
 
 /// Folds the log until a leader is missed, claims the next epoch and leads until told to stop.
-pub(super) async fn reign(log: Arc<dyn Log>, config: &Config, stop: &mut watch::Receiver<bool>) -> Result<(), Error> {
-    let mut fold = Fold::open(Arc::clone(&log), config).await?;
+pub(super) async fn reign(
+    log: Arc<dyn Log>,
+    config: &Config,
+    clock: &mut Clock,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<(), Error> {
+    let mut fold = Fold::open(Arc::clone(&log), config, clock).await?;
     fold.catch_up(&*log).await?;
     let (mut liveness, mut saver) = (Liveness::new(config), Saver::new(config, fold.began)?);
     saver.save_when_due(&fold);
@@ -67,13 +76,16 @@ pub(super) async fn reign(log: Arc<dyn Log>, config: &Config, stop: &mut watch::
     let claim = EpochV1 { epoch, node: config.node.clone(), logic_version: LOGIC_VERSION };
     let claimed_at = claim_in(&*log, &mut fold, &claim).await?;
     let mut reign =
-        Reign { log, config, fold, liveness, saver, epoch, claimed_at, tick_pending: false, unanchored_since: None };
+        Reign { log, config, fold, liveness, saver, epoch, claimed_at, tick_pending: None, unanchored_since: None };
     tracing::info!(epoch = epoch.0, from = reign.fold.next_from().0, "leading");
     reign.decide().await?;
     loop {
         match reign.next_input(stop).await? {
             Input::Records(batch) => {
-                reign.tick_pending &= !batch.iter().any(|stored| stored.record.kind == Kind::Tick.number());
+                // The very record: a tick of an earlier leader that comes late must not let a second one of
+                // this leader set out, whose time would be older than what lies between them.
+                reign.tick_pending =
+                    reign.tick_pending.filter(|pending| batch.iter().all(|stored| stored.record != *pending));
                 reign.fold.take(batch, Some(reign.claimed_at))?;
                 // Before more is decided: the state of a leader that never rests is that of the log only now.
                 reign.saver.save_when_due(&reign.fold);
@@ -87,7 +99,7 @@ pub(super) async fn reign(log: Arc<dyn Log>, config: &Config, stop: &mut watch::
 }
 
 /// Appends a claim and reads until it is seen to count; returns where it is.
-async fn claim_in(log: &dyn Log, fold: &mut Fold, claim: &EpochV1) -> Result<Offset, Error> {
+async fn claim_in(log: &dyn Log, fold: &mut Fold<'_>, claim: &EpochV1) -> Result<Offset, Error> {
     let appended = log.append(vec![claim.to_record()]).await?;
     let at = appended.first().copied().expect("one record was appended");
     while fold.reader.next() <= at {
@@ -101,23 +113,26 @@ impl Reign<'_> {
     /// Time comes before records: a log that never rests must not keep it from moving on. One tick at a
     /// time is on its way, so records come in between.
     async fn next_input(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Input, Error> {
-        let tick_at = self.next_tick_at();
-        if tick_at.is_some_and(|at| at <= Instant::now()) && !*stop.borrow() {
-            return Ok(Input::TickDue);
-        }
-        let tick_due = async {
-            match tick_at {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
+        loop {
+            let tick_at = self.next_tick_at();
+            if tick_at.is_some_and(|at| at <= Instant::now()) && !*stop.borrow() {
+                return Ok(Input::TickDue);
             }
-        };
-        Ok(tokio::select! {
-            biased;
-            _ = stop.wait_for(|stopped| *stopped) => Input::Stop,
-            () = tick_due => Input::TickDue,
-            () = self.liveness.next_look() => Input::LookForSilence,
-            batch = self.fold.follower.next_batch() => Input::Records(batch?),
-        })
+            let look_again = async {
+                match tick_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            return Ok(tokio::select! {
+                biased;
+                _ = stop.wait_for(|stopped| *stopped) => Input::Stop,
+                // Whether it is time is asked again: log time may pass more slowly than this machine's.
+                () = look_again => continue,
+                () = self.liveness.next_look() => Input::LookForSilence,
+                batch = self.fold.follower.next_batch() => Input::Records(batch?),
+            });
+        }
     }
 
     /// Decides what waits, and appends the decisions; a tick goes along while there is a backlog.
@@ -135,7 +150,7 @@ impl Reign<'_> {
         made.extend(decisions);
         while let Some(record) = records.pop_front() {
             let mut batch = vec![record];
-            if records.is_empty() && !self.tick_pending && self.fold.state.has_backlog() {
+            if records.is_empty() && self.tick_pending.is_none() && self.fold.state.has_backlog() {
                 batch.push(self.tick());
             }
             self.log.append(batch).await?;
@@ -149,13 +164,22 @@ impl Reign<'_> {
         Ok(())
     }
 
-    /// A tick with the wall clock, a millisecond past log time at least: a tick that moves nothing
-    /// on would leave timers waiting for one.
+    /// A tick with log time as it is now. One that is not appended at once says an older time: it is not
+    /// kept for later.
     fn tick(&mut self) -> Record {
-        self.tick_pending = true;
         self.unanchored_since = None;
-        let now = wall_clock().max(self.fold.state.now.after(1));
-        self.command(&Command::Tick(TickV1 { now }), "tick")
+        let told = self.fold.clock.tick(read_clocks());
+        if let Some(by_ms) = told.wall_set_by_ms {
+            let wall_ahead_ms = told.wall_ahead_ms;
+            tracing::warn!(
+                by_ms,
+                wall_ahead_ms,
+                "the wall clock was set; log time comes to it by one part in a hundred"
+            );
+        }
+        let tick = self.command(&Command::Tick(TickV1 { now: told.now }), "tick");
+        self.tick_pending = Some(tick.clone());
+        tick
     }
 
     /// Nobody is accused by a leader that is cut off itself: heartbeats come the same way as the log.
@@ -186,24 +210,24 @@ impl Reign<'_> {
         command.to_record(&Envelope { principal, key, caused_by: None, class: Class::Exogenous })
     }
 
-    /// When to append a tick: at once with a backlog, at the first timer's time, never otherwise.
+    /// When to append a tick, or to look again whether it is time; `None` where none is needed.
     fn next_tick_at(&mut self) -> Option<Instant> {
-        if self.tick_pending {
+        if self.tick_pending.is_some() {
             return None;
         }
-        let due = self.fold.state.next_tick()?;
         let now = Instant::now();
-        Some(match due {
-            _ if self.fold.state.has_backlog() => now,
-            TimeMs(0) => *self.unanchored_since.get_or_insert(now) + Duration::from_millis(TICK_COALESCE_MS),
-            TimeMs(due) => now + Duration::from_millis(due.saturating_sub(wall_clock().0)),
+        Some(match self.fold.state.next_tick()? {
+            NextTick::Now => now,
+            NextTick::Soon => *self.unanchored_since.get_or_insert(now) + Duration::from_millis(TICK_COALESCE_MS),
+            NextTick::At(due) => now + self.fold.clock.until(due, read_clocks()).min(TICK_WAIT_MAX),
         })
     }
 }
 
-/// The leader's clock: it decides when a tick is appended, and the tick says what time it is.
+/// Reads both clocks of this machine: they decide when a tick is appended and which time it says.
 #[expect(clippy::disallowed_methods, reason = "the shell reads the clock and writes it into the log")]
-pub(super) fn wall_clock() -> TimeMs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    TimeMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+pub(super) fn read_clocks() -> Reading {
+    static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Reading { monotonic: STARTED.elapsed(), wall }
 }

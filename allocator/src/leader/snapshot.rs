@@ -23,7 +23,7 @@ use super::{
 use crate::state::State;
 
 /// The version of the file. A file of another version is passed over.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 /// How many snapshots are kept.
 const KEPT: usize = 2;
 const DIGEST_BYTES: usize = 32;
@@ -61,7 +61,7 @@ impl<'a> Saver<'a> {
     }
 
     /// Saves a snapshot if it is time for one. One that fails is tried again later: it only saves time.
-    pub fn save_when_due(&mut self, fold: &Fold) {
+    pub fn save_when_due(&mut self, fold: &Fold<'_>) {
         let decided = fold.reader.first_undecided();
         if decided.0 - self.covered.0 < SAVE_EVERY {
             return;
@@ -73,7 +73,7 @@ impl<'a> Saver<'a> {
     }
 
     /// Saves a snapshot, if the state is exactly that of the last decision in the log.
-    pub fn save(&mut self, fold: &Fold) -> Result<(), Error> {
+    pub fn save(&mut self, fold: &Fold<'_>) -> Result<(), Error> {
         let (Some(directory), Some(last_to)) = (&self.config.snapshots, fold.reader.last_to()) else {
             return Ok(());
         };

@@ -12,8 +12,8 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 
-use super::{Config, Error, fold::Fold, liveness::Liveness, reign::wall_clock, snapshot::Saver};
-use crate::state::State;
+use super::{Config, Error, fold::Fold, liveness::Liveness, reign::read_clocks, snapshot::Saver};
+use crate::state::timers::NextTick;
 
 /// How often the silence is looked at, as a part of what is tolerated.
 const LOOKS_PER_SILENCE: u32 = 8;
@@ -29,7 +29,7 @@ pub(super) enum Ended {
 
 /// Folds the log until a leader is missed. Without a tolerated silence, or where nobody has led yet, at once.
 pub(super) async fn stand_by(
-    fold: &mut Fold,
+    fold: &mut Fold<'_>,
     liveness: &mut Liveness,
     saver: &mut Saver<'_>,
     config: &Config,
@@ -70,10 +70,14 @@ pub(super) async fn stand_by(
 
 /// Whether a leader would have something to say: a command waits, a tick is overdue, an agent has
 /// been silent for longer than even a leader that is slow takes to notice.
-fn is_leader_wanted(fold: &Fold, liveness: &mut Liveness, tolerated: Duration) -> bool {
-    fold.has_commands() || is_tick_overdue(&fold.state) || liveness.is_anyone_silent(&fold.state, tolerated)
+fn is_leader_wanted(fold: &Fold<'_>, liveness: &mut Liveness, tolerated: Duration) -> bool {
+    fold.has_commands() || is_tick_overdue(fold) || liveness.is_anyone_silent(&fold.state, tolerated)
 }
 
-fn is_tick_overdue(state: &State) -> bool {
-    state.has_backlog() || state.next_tick().is_some_and(|due| due <= wall_clock())
+fn is_tick_overdue(fold: &Fold<'_>) -> bool {
+    match fold.state.next_tick() {
+        None => false,
+        Some(NextTick::Now | NextTick::Soon) => true,
+        Some(NextTick::At(due)) => fold.clock.until(due, read_clocks()).is_zero(),
+    }
 }

@@ -31,6 +31,20 @@ pub enum Due {
     FilterExpired(FrameworkNo, AgentNo),
 }
 
+/// When the next tick is needed; the earlier is the lesser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NextTick {
+    /// At once: work waits for it.
+    Now,
+    /// Within [`TICK_COALESCE_MS`], so that one tick serves many: timers start with it.
+    Soon,
+    /// When log time is this.
+    At(TimeMs),
+}
+
+/// How long timers that start with the next tick wait for it.
+pub const TICK_COALESCE_MS: u64 = 20;
+
 /// Every timer that is set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Timers {
@@ -77,12 +91,12 @@ impl Timers {
         (*due <= now).then(|| &self.set[id].0)
     }
 
-    /// When the next tick is needed: at once where timers wait for one.
-    pub fn next_tick(&self) -> Option<TimeMs> {
+    /// When timers need the next tick.
+    pub fn next_tick(&self) -> Option<NextTick> {
         if !self.unanchored.is_empty() {
-            return Some(TimeMs(0));
+            return Some(NextTick::Soon);
         }
-        self.running.first().map(|(due, _)| *due)
+        self.running.first().map(|(due, _)| NextTick::At(*due))
     }
 
     /// How many timers there are.

@@ -72,27 +72,89 @@ fn a_refused_command_is_refused_once() {
 }
 
 #[test]
-fn a_key_outside_its_window_is_forgotten_and_the_command_decided_anew() {
+fn a_key_outside_its_window_is_forgotten_and_the_command_decided_again() {
     assert_snapshot!(story("
         agent a1 cpu=4 mem=4Gi
         set key_kept=1000
         tick 5000
         role web weight=2 key=abc
-        tick 5999
+        tick 5010
+        tick 5020
+        tick 6019
         role web weight=2 key=abc
         role web weight=3 key=abc
-        tick 6000
+        tick 6020
         role web weight=3 key=abc
     "), @"
     1 agent.admitted a1 cpu=4 mem=4Gi
     2 parameters.set policy=binpack offer_ttl=30000 agent_lost_after=60000 key_kept=1000 ended_kept=600000
     3 time.advanced 5000
     4 role.set web weight=2
-    5 time.advanced 5999
-    6 repeats 4
-    7 refused 2 KeyReused: this idempotency key was used for another command, at offset 4
-    8 time.advanced 6000
-    9 role.set web weight=3
+    5 time.advanced 5010
+    6 time.advanced 5020
+    7 time.advanced 6019
+    8 repeats 4
+    9 refused 2 KeyReused: this idempotency key was used for another command, at offset 4
+    10 time.advanced 6020
+    11 role.set web weight=3
+    ");
+}
+
+/// The last tick is as old as the rest; a key's time that starts there is over at once.
+#[test]
+fn a_key_lives_for_its_whole_window_in_a_new_cell_and_after_a_rest() {
+    assert_snapshot!(story("
+        set key_kept=600000
+        role web weight=2 key=first
+        tick 1795385337000
+        role web weight=2 key=first
+        tick 1795385338000
+        tick 1795386597999
+        role web weight=3 key=second
+        tick 1795386598000
+        role web weight=3 key=second
+        tick 1795387798000
+        role web weight=3 key=second
+        tick 1795388397999
+        role web weight=3 key=second
+        tick 1795388398000
+        role web weight=4 key=second
+    "), @"
+    1 nothing changes
+    2 role.set web weight=2
+    3 time.advanced 1795385337000
+    4 repeats 2
+    5 time.advanced 1795385338000
+    6 time.advanced 1795386597999
+    7 role.set web weight=3
+    8 time.advanced 1795386598000
+    9 repeats 7
+    10 time.advanced 1795387798000
+    11 repeats 7
+    12 time.advanced 1795388397999
+    13 repeats 7
+    14 time.advanced 1795388398000
+    15 role.set web weight=4
+    ");
+}
+
+/// A leader's tick may say a time from before the log was out of reach, and land behind commands from after it.
+#[test]
+fn a_tick_that_was_long_on_its_way_makes_no_key_older() {
+    assert_snapshot!(story("
+        set key_kept=1000
+        tick 5000
+        role web weight=2 key=abc
+        tick 5001
+        tick 3605000
+        role web weight=2 key=abc
+    "), @"
+    1 parameters.set policy=binpack offer_ttl=30000 agent_lost_after=60000 key_kept=1000 ended_kept=600000
+    2 time.advanced 5000
+    3 role.set web weight=2
+    4 time.advanced 5001
+    5 time.advanced 3605000
+    6 repeats 3
     ");
 }
 

@@ -132,12 +132,12 @@ fn a_cell_remembers_so_many_keys_and_forgets_the_oldest_first() {
         role web weight=3 key=second
     ",
     );
-    let until = cell.state.now.after(cell.state.parameters.key_kept_ms);
+    let kept_ms = cell.state.parameters.key_kept_ms;
     let principal = Principal::new("tester").expect("a principal");
     for number in 2..1_000_000 {
         let key = Key::new(format!("other{number}")).expect("a key");
         let asked = AskedV1 { principal: principal.clone(), key, digest: number };
-        cell.state.keys.remember(&asked, Offset(0), until);
+        cell.state.keys.remember(&asked, Offset(0), kept_ms);
     }
     assert_snapshot!(tell(&mut cell, "
         role web weight=2 key=first

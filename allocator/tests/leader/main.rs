@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "the test looks at the snapshots in their files")]
 
 mod cell;
+mod clock;
 mod standby;
 
 use std::{

@@ -7,9 +7,12 @@ mod scan;
 
 use std::collections::BTreeSet;
 
-use allocator::State;
+use allocator::{
+    State,
+    state::timers::{NextTick, TICK_COALESCE_MS},
+};
 use command_log::{Log, Stored, reader::Reader};
-use log_schema::{AgentId, JobId, Offset, TimeMs};
+use log_schema::{AgentId, JobId, Offset};
 
 use super::{Error, census::Census, life::Lives, script::Place};
 use crate::{
@@ -17,9 +20,6 @@ use crate::{
     view::{OnProgress, View},
 };
 use scan::Scan;
-
-/// Timers that wait for a tick to run from wait this long for one, as with a real leader.
-const TICK_COALESCE_MS: u64 = 20;
 
 /// What a record of history is to a fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,12 +151,12 @@ impl History {
     }
 }
 
-/// When a state needs its next tick, in log time.
+/// When a state needs its next tick, in log time: as a real leader would append it.
 pub fn tick_wanted(state: &State) -> Option<u64> {
-    let wanted = state.next_tick()?;
-    Some(match wanted {
-        _ if state.has_backlog() => state.now.0,
-        TimeMs(0) => state.now.0 + TICK_COALESCE_MS,
-        TimeMs(due) => due.max(state.now.0),
+    let now = state.now.0;
+    state.next_tick().map(|wanted| match wanted {
+        NextTick::Now => now,
+        NextTick::Soon => now + TICK_COALESCE_MS,
+        NextTick::At(due) => due.0.max(now),
     })
 }

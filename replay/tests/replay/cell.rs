@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use allocator::{State, answer};
+use allocator::{State, answer, state::timers::NextTick};
 use command_log::{Stored, memory::MemoryLog, reader::Reader};
 use log_schema::{
     AgentId, Class, Command, DecisionV1, Envelope, EpochV1, Event, Incarnation, JobId, Key, Kind, MiB, MilliCpu,
@@ -192,13 +192,20 @@ impl Cell {
         decision.events().for_each(|event| self.heed(event));
     }
 
+    /// Whether the leader ticks now.
+    pub fn is_tick_due(&self) -> bool {
+        self.state.next_tick().is_some_and(|wanted| match wanted {
+            NextTick::Now | NextTick::Soon => true,
+            NextTick::At(due) => due.0 <= self.time,
+        })
+    }
+
     /// Lets time pass in steps of 10 ms: agents report, the leader ticks and decides.
     pub fn live(&mut self, ms: u64) {
         for _ in 0..ms / 10 {
             self.time += 10;
             self.report_due();
-            let tick_due = self.state.next_tick().is_some_and(|due| due.0 <= self.time);
-            if tick_due {
+            if self.is_tick_due() {
                 self.tick();
             }
             let has_commands = self.undecided.iter().any(|(_, record)| record.kind != Kind::Decision.number());

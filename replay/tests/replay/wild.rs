@@ -159,8 +159,7 @@ fn report(cell: &mut Cell) {
 }
 
 fn tick(cell: &mut Cell) {
-    let due = cell.state.next_tick().is_some_and(|due| due.0 <= cell.time);
-    if due || cell.chance.one_in(20) {
+    if cell.is_tick_due() || cell.chance.one_in(20) {
         cell.tick();
     }
 }
