@@ -5,7 +5,10 @@ use std::{fmt::Write, net::SocketAddr};
 use async_graphql::ErrorExtensions;
 use log_schema::Offset;
 
-use crate::hub::{ask, cursor};
+use crate::{
+    answer,
+    hub::{ask, cursor},
+};
 
 /// A gateway could not be started, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,9 @@ pub enum Error {
          are of another log; move the directory away to have them built again"
     )]
     ForeignProjections { dir: String, folded: Offset },
+    /// The threads that requests run on could not be started.
+    #[error("could not start the threads for queries")]
+    Threads { source: std::io::Error },
     /// Serving ended.
     #[error("the gateway's server ended")]
     Serve { source: std::io::Error },
@@ -46,6 +52,7 @@ impl Error {
             Self::Projections { .. } => "projections",
             Self::Log { .. } => "log",
             Self::ForeignProjections { .. } => "foreign_projections",
+            Self::Threads { .. } => "threads",
             Self::Serve { .. } => "serve",
         }
     }
@@ -70,6 +77,12 @@ pub enum RequestError {
     /// The gateway follows the log no further.
     #[error("the gateway reads no further: {why}")]
     Halted { why: String },
+    /// The request would take or give too much.
+    #[error("{why}")]
+    TooLarge { why: String },
+    /// More is asked for at once than the gateway bears.
+    #[error("{why}")]
+    Busy { why: String },
     /// What is asked for is not there yet.
     #[error("offset {asked} is not reached yet; the newest is {newest}")]
     Ahead { asked: Offset, newest: Offset },
@@ -102,6 +115,8 @@ impl RequestError {
             Self::Unknown { .. } => "UNKNOWN",
             Self::NotAppended { .. } => "NOT_APPENDED",
             Self::Halted { .. } => "HALTED",
+            Self::TooLarge { .. } => "TOO_LARGE",
+            Self::Busy { .. } => "BUSY",
             Self::Ahead { .. } => "AHEAD",
             Self::Trimmed { .. } => "TRIMMED",
             Self::Projections { .. } => "PROJECTIONS",
@@ -114,11 +129,14 @@ impl RequestError {
     /// Whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unknown { .. } | Self::Ahead { .. } | Self::Log { .. } | Self::Agent { .. } => true,
+            Self::Unknown { .. } | Self::Busy { .. } | Self::Ahead { .. } | Self::Log { .. } | Self::Agent { .. } => {
+                true
+            }
             Self::BadInput { .. }
             | Self::OutOfRange { .. }
             | Self::NotAppended { .. }
             | Self::Halted { .. }
+            | Self::TooLarge { .. }
             | Self::Trimmed { .. }
             | Self::Projections { .. }
             | Self::NotFound { .. }
@@ -132,7 +150,9 @@ impl RequestError {
     }
 
     fn to_graphql(&self) -> async_graphql::Error {
-        async_graphql::Error::new(self.to_string()).extend_with(|_, extensions| {
+        let mut message = self.to_string();
+        answer::cut(&mut message, answer::ERROR_BYTES_MAX);
+        async_graphql::Error::new(message).extend_with(|_, extensions| {
             extensions.set("code", self.code());
             extensions.set("retryable", self.is_transient());
             if let Self::Unknown { key, offset, .. } = self {
@@ -174,6 +194,11 @@ impl From<cursor::Error> for RequestError {
             cursor::Error::Log(_) => Self::Log { why: chain(&error) },
         }
     }
+}
+
+/// An answer that is nothing but an error.
+pub(crate) fn no_answer(error: impl Into<RequestError>) -> async_graphql::Response {
+    async_graphql::Response::from_errors(vec![graphql(error).into_server_error(async_graphql::Pos::default())])
 }
 
 /// The error as GraphQL states it. Resolvers use this, and never the library's blanket conversion,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::{Request, Response, ServerError};
+use async_graphql::{Request, Response};
 use command_log::telemetry::Telemetry;
 use futures_util::stream::BoxStream;
 use log_schema::{Key, Offset};
@@ -17,10 +17,15 @@ use projector::Views;
 use tokio::sync::watch;
 
 use crate::{
+    answer,
+    budget::{self, Budget},
+    error::{RequestError, no_answer},
+    guard::Prepared,
     hub::Hub,
     link::{marks::Marks, registry::Agents},
     metrics::Metrics,
     moment::Moments,
+    queries::{Queries, REQUESTS_MAX},
     schema::CellSchema,
 };
 
@@ -46,16 +51,27 @@ pub(crate) struct Gateway {
     /// The first offset that was not in the log when the gateway began.
     pub(crate) high_at_start: Offset,
     pub(crate) keys: Keys,
+    pub(crate) queries: Queries,
 }
 
 impl Gateway {
-    /// Runs a query or a mutation to its end, or to the end of its time.
-    pub(crate) async fn execute(self: &Arc<Self>, request: Request) -> Response {
-        let running = self.schema.execute(self.equip(request));
-        tokio::time::timeout(REQUEST_TIME_MAX, running).await.unwrap_or_else(|_| {
-            let why = format!("the request took longer than {} s", REQUEST_TIME_MAX.as_secs());
-            Response::from_errors(vec![ServerError::new(why, None)])
-        })
+    /// Runs a query or a mutation to its end, or to the end of its time. For the threads of queries: resolvers
+    /// give their thread away now and then, so that the time ends whatever they do.
+    pub(crate) async fn execute(self: &Arc<Self>, Prepared { request, kind }: Prepared) -> Response {
+        let Some(_admitted) = self.queries.admit() else {
+            let why = format!("{REQUESTS_MAX} requests are answered at this time, and no more may; try again later");
+            return no_answer(RequestError::Busy { why });
+        };
+        let budget = Budget::new(self.queries.places(kind));
+        let running = budget.spend(self.schema.execute(self.equip(request)));
+        match tokio::time::timeout(REQUEST_TIME_MAX, running).await {
+            Ok(_) if budget.is_spent() => no_answer(budget::answer_too_large()),
+            Ok(done) => answer::bounded(done),
+            Err(_) => {
+                let why = format!("the request took longer than {} s", REQUEST_TIME_MAX.as_secs());
+                no_answer(RequestError::Busy { why })
+            }
+        }
     }
 
     /// Runs a subscription.

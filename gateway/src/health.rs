@@ -93,6 +93,7 @@ pub(crate) async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     page.counter("quipu_requests_turned_away_total", "Requests that were not executed", counted.turned_away.value());
     page.counter("quipu_events_sent_total", "Events given to subscriptions", counted.events_sent.value());
     page.counter("quipu_samples_total", "Samples that agents sent", counted.samples.value());
+    page.gauge("quipu_requests_running", "Queries and mutations that are answered now", gateway.queries.running());
     page.gauge("quipu_sockets", "Open GraphQL sockets", counted.sockets.value());
     page.gauge("quipu_subscriptions", "Running subscriptions", counted.subscriptions.value());
     page.gauge("quipu_agents_connected", "Agents with a link to this gateway", gateway.agents.count() as u64);

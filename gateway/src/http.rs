@@ -11,7 +11,12 @@ use axum::{
 };
 use command_log::trace::TraceParent;
 
-use crate::{gateway::Gateway, guard, identity::Caller};
+use crate::{
+    answer,
+    gateway::Gateway,
+    guard::{self, Kind},
+    identity::Caller,
+};
 
 /// The media type of bodies.
 const JSON: &str = "application/json";
@@ -27,19 +32,47 @@ pub(crate) async fn graphql(
     gateway.metrics.requests.add(1);
     match prepare(&headers, body) {
         Ok((request, caller)) => {
-            let done = gateway.execute(request.data(caller));
-            let done = match trace_of(&headers) {
-                Some(trace) => trace.during(done).await,
-                None => done.await,
+            let done = execute(Arc::clone(&gateway), request.data(caller));
+            // Dropped with the client's connection, it ends: nobody works for those who left.
+            let running = match trace_of(&headers) {
+                Some(trace) => gateway.queries.spawn(trace.during(done)),
+                None => gateway.queries.spawn(done),
             };
-            answer(&headers, &done)
+            match running.outcome().await {
+                Some(Ok(done)) => answer(&headers, done),
+                Some(Err(error)) => turn_away(&gateway, StatusCode::BAD_REQUEST, error),
+                None => {
+                    let error = ServerError::new("the gateway could not answer this request", None);
+                    turn_away(&gateway, StatusCode::INTERNAL_SERVER_ERROR, error)
+                }
+            }
         }
-        Err((status, error)) => {
-            gateway.metrics.turned_away.add(1);
-            let answer = Answer::from_errors(vec![error]);
-            (status, [(header::CONTENT_TYPE, JSON)], to_json(&answer)).into_response()
-        }
+        Err((status, error)) => turn_away(&gateway, status, error),
     }
+}
+
+fn turn_away(gateway: &Gateway, status: StatusCode, error: ServerError) -> Response {
+    gateway.metrics.turned_away.add(1);
+    let answer = answer::bounded(Answer::from_errors(vec![error]));
+    (status, [(header::CONTENT_TYPE, JSON)], to_json(&answer)).into_response()
+}
+
+/// An answer as it goes over the wire.
+struct Done {
+    json: String,
+    has_failed: bool,
+}
+
+/// Reads the document and runs it, on the threads of queries.
+async fn execute(gateway: Arc<Gateway>, request: Request) -> Result<Done, ServerError> {
+    let prepared = guard::prepare(request)?;
+    if prepared.kind == Kind::Subscription {
+        let why = "subscriptions need a WebSocket: connect to /graphql with graphql-transport-ws";
+        return Err(ServerError::new(why, None));
+    }
+    let answer = gateway.execute(prepared).await;
+    let has_failed = answer.data == Value::Null && !answer.errors.is_empty();
+    Ok(Done { json: to_json(&answer), has_failed })
 }
 
 /// The trace that a request belongs to. One that cannot be read is none, as the standard has it.
@@ -62,12 +95,7 @@ fn prepare(
     let request = one_request(&body)
         .map_err(|why| no(StatusCode::BAD_REQUEST, format!("the body is not one GraphQL request: {why}")))?;
     let caller = Caller::of_headers(headers).map_err(|error| no(StatusCode::BAD_REQUEST, error.to_string()))?;
-    let prepared = guard::prepare(request).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
-    if prepared.is_subscription {
-        let why = "subscriptions need a WebSocket: connect to /graphql with graphql-transport-ws".to_owned();
-        return Err(no(StatusCode::BAD_REQUEST, why));
-    }
-    Ok((prepared.request, caller))
+    Ok((request, caller))
 }
 
 fn one_request(body: &[u8]) -> Result<Request, String> {
@@ -78,13 +106,12 @@ fn one_request(body: &[u8]) -> Result<Request, String> {
 }
 
 /// An answer, in the media type that the client asks for.
-fn answer(headers: &HeaderMap, answer: &Answer) -> Response {
+fn answer(headers: &HeaderMap, done: Done) -> Response {
     let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let is_strict = accepts.into_iter().any(|accept| accept.contains(GRAPHQL_JSON));
-    let has_failed = answer.data == Value::Null && !answer.errors.is_empty();
-    let status = if is_strict && has_failed { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let status = if is_strict && done.has_failed { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let media_type = if is_strict { GRAPHQL_JSON } else { JSON };
-    (status, [(header::CONTENT_TYPE, media_type)], to_json(answer)).into_response()
+    (status, [(header::CONTENT_TYPE, media_type)], done.json).into_response()
 }
 
 fn to_json(answer: &Answer) -> String {

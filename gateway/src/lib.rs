@@ -15,6 +15,8 @@
 //!
 //! Start reading at [`serve`] and `hub.rs`.
 
+mod answer;
+mod budget;
 mod calendar;
 mod config;
 mod context;
@@ -32,6 +34,7 @@ mod metrics;
 mod moment;
 mod mutation;
 mod page;
+mod queries;
 mod query;
 mod relay;
 mod scalar;

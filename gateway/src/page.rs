@@ -1,6 +1,6 @@
 //! Relay pages: `first`/`after` or `last`/`before`, within bounds.
 
-use std::{fmt::Display, str::FromStr};
+use std::{cell::Cell, fmt::Display, str::FromStr};
 
 use async_graphql::{
     OutputType, SimpleObject,
@@ -8,14 +8,14 @@ use async_graphql::{
 };
 use projector::{Direction, Error as Rows, Page, Pick, Row, Scope};
 
-use crate::{error::RequestError, scalar::OffsetText};
+use crate::{budget, error::RequestError, scalar::OffsetText};
 
 /// The most nodes of one page.
 pub const PAGE_MAX: i32 = 1000;
 /// How many nodes a page holds where nothing is said.
 pub const PAGE_DEFAULT: i32 = 100;
-/// How many times a page without any hit looks further.
-const EMPTY_PAGES_MAX: usize = 10;
+/// How many rows a page looks at before others have a turn.
+const LOOKS_PER_STEP: usize = 1000;
 
 /// What every page says beside its nodes.
 #[derive(Clone, Copy, Debug, SimpleObject)]
@@ -85,49 +85,69 @@ pub(crate) fn cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize
 /// What a list costs that may have so many members.
 ///
 /// The library adds costs up without a look at their size: a document has at most
-/// [`crate::guard::SELECTIONS_MAX`] fields, and five whole pages inside each other stay within a `u64`.
+/// [`crate::guard::weight::SELECTIONS_MAX`] fields, and five whole pages inside each other stay within a `u64`.
 pub(crate) fn list_cost(members: u32, child: usize) -> usize {
     usize::try_from(members).unwrap_or(usize::MAX).saturating_mul(child).saturating_add(1)
 }
 
-/// A page of the rows that `wanted` lets through.
-pub(crate) fn rows<R: Row>(
+/// Rows of a page, and whether there are more behind them.
+#[derive(Clone, Debug)]
+pub(crate) struct Found<R> {
+    rows: Vec<R>,
+    has_more: bool,
+}
+
+/// A page of the rows that `wanted` lets through; charges the request for all that it looks at.
+pub(crate) async fn rows<R: Row>(
     scope: &Scope,
     pick: &Pick<R>,
     window: Window<R::Id>,
     wanted: impl Fn(&R) -> bool,
-) -> Result<(Page<R>, Window<R::Id>), Rows> {
-    let read = |start: Option<R::Id>| {
-        let pick = pick.clone().direction(window.direction).limit(window.limit).after(start);
-        scope.page_where(&pick, &wanted)
+) -> Result<(Found<R>, Window<R::Id>), RequestError> {
+    let read = |start: Option<R::Id>, rows: usize| {
+        let pick = pick.clone().direction(window.direction).limit(rows).looks(LOOKS_PER_STEP).after(start);
+        let looked = Cell::new(0);
+        let page = scope.page_where(&pick, |row| {
+            looked.set(looked.get() + 1);
+            wanted(row)
+        })?;
+        Ok((page, looked.get()))
     };
-    let page = find(window.start.clone(), read)?;
-    Ok((page, window))
+    let found = find(&window, read).await?;
+    Ok((found, window))
 }
 
-/// Reads on over pages without any hit.
-pub(crate) fn find<R: Row>(
-    mut start: Option<R::Id>,
-    read: impl Fn(Option<R::Id>) -> Result<Page<R>, Rows>,
-) -> Result<Page<R>, Rows> {
-    for _ in 1..EMPTY_PAGES_MAX {
-        let page = read(start)?;
-        if !page.rows.is_empty() || page.next.is_none() {
-            return Ok(page);
+/// Reads on, from a place on and some rows at a time, until the page is full or there is no more. `read` returns
+/// how many rows it looked at as well.
+pub(crate) async fn find<R: Row>(
+    window: &Window<R::Id>,
+    read: impl Fn(Option<R::Id>, usize) -> Result<(Page<R>, u64), Rows>,
+) -> Result<Found<R>, RequestError> {
+    // Whether there is a next page can only be said by who has looked, even if no node is asked for.
+    let limit = window.limit.max(1);
+    let (mut found, mut next) = (Vec::new(), window.start.clone());
+    loop {
+        let (page, looked) = read(next, limit - found.len())?;
+        found.extend(page.rows);
+        next = page.next;
+        budget::look(looked).await?;
+        if next.is_none() || found.len() >= limit {
+            break;
         }
-        start = page.next;
     }
-    read(start)
+    let has_more = next.is_some() || found.len() > window.limit;
+    found.truncate(window.limit);
+    Ok(Found { rows: found, has_more })
 }
 
 /// The connection of a page; `node` makes a node of a row and `cursor` names it.
 pub(crate) fn connection<R: Row, T: OutputType, C: Display>(
     scope: &Scope,
-    (page, window): (Page<R>, Window<R::Id>),
+    (page, window): (Found<R>, Window<R::Id>),
     cursor: impl Fn(&R) -> C,
     node: impl Fn(R) -> T,
 ) -> Nodes<T> {
-    let (has_more, has_less) = (page.next.is_some(), window.start.is_some());
+    let (has_more, has_less) = (page.has_more, window.start.is_some());
     let is_forwards = window.direction == Direction::Forwards;
     let (has_previous, has_next) = if is_forwards { (has_less, has_more) } else { (has_more, has_less) };
     let extra = PageExtra { as_of: scope.offset().into() };

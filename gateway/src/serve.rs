@@ -27,7 +27,9 @@ use crate::{
     gateway::{Gateway, Keys, Shutdown},
     guard, health, http,
     hub::{Anchor, Cursor, Hub, fold, follow},
-    link, schema, socket,
+    link,
+    queries::Queries,
+    schema, socket,
 };
 
 /// How long a gateway that is stopped waits for the last socket to let it go.
@@ -172,6 +174,7 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
         shutdown: shutdown.clone(),
         high_at_start: marks.high,
         keys,
+        queries: Queries::start().map_err(|source| Error::Threads { source })?,
     };
     let gateway = Arc::new(gateway);
     tokio::spawn(link::marks::keep(Arc::clone(&gateway), shutdown));

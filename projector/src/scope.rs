@@ -73,7 +73,7 @@ impl Scope {
         let mut page = Page { rows: Vec::new(), next: None };
         let (mut seen, mut last) = (0, None);
         self.scan(R::VIEW, &pick.range(self.as_of), |_, bytes| {
-            if page.rows.len() >= pick.limit || seen >= SCAN_ROWS_MAX {
+            if page.rows.len() >= pick.limit || seen >= pick.looks {
                 page.next = last.take();
                 return Ok(false);
             }

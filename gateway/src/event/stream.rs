@@ -7,6 +7,7 @@ use projector::Decided;
 
 use super::{EventCursor, EventFilter, LogEvent, Since, events_of, owners::Owners};
 use crate::{
+    budget,
     error::RequestError,
     gateway::Gateway,
     hub::{Anchor, Cursor, Entry, cursor::read_decision},
@@ -43,6 +44,7 @@ impl EventStream {
     pub(crate) async fn next(&mut self) -> Result<Vec<LogEvent>, RequestError> {
         loop {
             let events = self.next_decision().await?;
+            budget::yield_in_time().await;
             if !events.is_empty() {
                 return Ok(events);
             }

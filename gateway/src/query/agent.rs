@@ -123,7 +123,7 @@ impl Agent {
     #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn tasks(&self, first: Option<i32>, after: Option<String>) -> Result<Nodes<Task>> {
         let args = PageArgs { first, after, ..PageArgs::default() };
-        Task::page_on(&self.scope, &self.row.id, &args, |_| true)
+        Task::page_on(&self.scope, &self.row.id, &args, |_| true).await
     }
 
     /// What happened to it.
@@ -173,7 +173,7 @@ impl AgentQuery {
         let window = PageArgs { first, after, last, before }.window().map_err(graphql)?;
         let scope = scope(ctx, at, min_offset).await?;
         let wanted = |row: &AgentRow| state.as_ref().is_none_or(|states| states.contains(&row.state.into()));
-        let page = page::rows(&scope, &Pick::all(), window, wanted).map_err(graphql)?;
+        let page = page::rows(&scope, &Pick::all(), window, wanted).await.map_err(graphql)?;
         Ok(page::connection(&scope, page, |row| row.id.clone(), |row| Agent { scope: scope.clone(), row }))
     }
 }

@@ -1,6 +1,6 @@
 //! Events as pages: the same events, filter and cursors as the subscription's.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use async_graphql::{
     Context, Object, Result, SimpleObject,
@@ -9,6 +9,7 @@ use async_graphql::{
 use projector::{Decided, Pick, row::DecisionRow};
 
 use crate::{
+    budget::{self, LOOKS_PER_DECISION},
     context::gateway,
     error::{RequestError, graphql},
     event::{EventCursor, EventFilter, LogEvent, Since, events_of, owners::Owners, stream::EventStream},
@@ -83,6 +84,7 @@ async fn forwards(
             break;
         }
         events.extend(stream.next_decision().await?);
+        budget::look(LOOKS_PER_DECISION).await?;
     }
     let has_next = events.len() > limit || !stream.is_at_end();
     events.truncate(limit);
@@ -113,13 +115,19 @@ async fn backwards(
             Box::new(move |cursor| *cursor < event)
         }
     };
-    let rows = scope.page_where(&pick, |row| row.events > 0)?;
+    let looked = Cell::new(0);
+    let rows = scope.page_where(&pick, |row| {
+        looked.set(looked.get() + 1);
+        row.events > 0
+    })?;
+    budget::look(looked.into_inner()).await?;
     let (mut events, mut looked_to, mut owners) = (Vec::new(), None, Owners::default());
     for row in &rows.rows {
         if events.len() > limit {
             break;
         }
         let decision = read_decision(&gateway.hub, row.at.offset).await?;
+        budget::look(LOOKS_PER_DECISION).await?;
         let decided = Arc::new(Decided { offset: row.at.offset, time: row.at.time, decision });
         let all: Vec<_> = events_of(&decided).filter(|event| is_before(&event.after())).collect();
         looked_to = Some(EventCursor { offset: row.at.offset, index: 0 });

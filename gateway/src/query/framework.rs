@@ -15,6 +15,7 @@ use super::{
     value::{MomentValue, Resources, TaskCountsValue},
 };
 use crate::{
+    budget,
     error::graphql,
     input::parse,
     moment::{At, scope},
@@ -93,6 +94,7 @@ impl Framework {
     async fn filters(&self, first: Option<i32>, after: Option<String>) -> Result<Vec<Filter>> {
         let limit = page::limit("first", first).map_err(graphql)?;
         let after = after.map(|agent| parse("after", &agent)).transpose().map_err(graphql)?;
+        budget::look(LOOKS_PER_FILTERS).await.map_err(graphql)?;
         let page = self.scope.filters_of(&self.row.id, after.as_ref(), limit).map_err(graphql)?;
         Ok(page.rows.into_iter().map(Filter::of).collect())
     }
@@ -118,13 +120,13 @@ impl Framework {
         before: Option<String>,
     ) -> Result<Nodes<Task>> {
         let args = PageArgs { first, after, last, before };
-        Task::page(&self.scope, &Pick::<TaskRow>::of_framework(&self.row.id), &args, state)
+        Task::page(&self.scope, &Pick::<TaskRow>::of_framework(&self.row.id), &args, state).await
     }
 
     /// The offers that stand; forwards only.
     #[graphql(complexity = "page::cost(first, None, child_complexity)")]
     async fn offers(&self, first: Option<i32>, after: Option<String>) -> Result<Nodes<Offer>> {
-        Offer::page_to(&self.scope, &self.row.id, &PageArgs { first, after, ..PageArgs::default() })
+        Offer::page_to(&self.scope, &self.row.id, &PageArgs { first, after, ..PageArgs::default() }).await
     }
 
     /// What happened to it.
@@ -155,6 +157,9 @@ impl Filter {
         Self { agent: row.agent.to_string(), filter_ms: MillisText(row.filter_ms), set: row.set.into() }
     }
 }
+
+/// What the filters of a framework are charged with: most of those that are looked at count, but need not.
+const LOOKS_PER_FILTERS: u64 = 1000;
 
 /// See [`super::Query`].
 #[derive(Default)]
@@ -191,7 +196,7 @@ impl FrameworkQuery {
         let window = PageArgs { first, after, last, before }.window().map_err(graphql)?;
         let scope = scope(ctx, at, min_offset).await?;
         let wanted = |row: &FrameworkRow| state.as_ref().is_none_or(|states| states.contains(&row.state.into()));
-        let page = page::rows(&scope, &Pick::all(), window, wanted).map_err(graphql)?;
+        let page = page::rows(&scope, &Pick::all(), window, wanted).await.map_err(graphql)?;
         Ok(page::connection(&scope, page, |row| row.id.clone(), |row| Framework { scope: scope.clone(), row }))
     }
 }

@@ -137,7 +137,7 @@ impl Job {
         before: Option<String>,
     ) -> Result<Nodes<Task>> {
         let args = PageArgs { first, after, last, before };
-        Task::page(&self.scope, &Pick::<TaskRow>::of_job(&self.row.id), &args, state)
+        Task::page(&self.scope, &Pick::<TaskRow>::of_job(&self.row.id), &args, state).await
     }
 
     /// What happened to it.
@@ -307,7 +307,7 @@ impl JobQuery {
             state.as_ref().is_none_or(|states| states.contains(&row.state.into()))
                 && role.as_deref().is_none_or(|role| row.role.as_str() == role)
         };
-        let page = page::rows(&scope, &Pick::all(), window, wanted).map_err(graphql)?;
+        let page = page::rows(&scope, &Pick::all(), window, wanted).await.map_err(graphql)?;
         Ok(page::connection(&scope, page, |row| row.id.clone(), |row| Job { scope: scope.clone(), row }))
     }
 }

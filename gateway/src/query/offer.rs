@@ -32,14 +32,19 @@ impl Offer {
     }
 
     /// A page of the offers that a framework holds.
-    pub(crate) fn page_to(scope: &Scope, framework: &FrameworkId, args: &PageArgs) -> Result<Nodes<Self>> {
+    pub(crate) async fn page_to(scope: &Scope, framework: &FrameworkId, args: &PageArgs) -> Result<Nodes<Self>> {
         let window = args.window::<OfferId>().map_err(graphql)?;
         if window.direction == projector::Direction::Backwards {
             let why = "the offers to a framework are listed forwards only".to_owned();
             return Err(graphql(RequestError::BadInput { field: "last", why }));
         }
-        let page = scope.offers_to(framework, window.start.as_ref(), window.limit).map_err(graphql)?;
-        Ok(page::connection(scope, (page, window), |row| row.id, |row| Self { scope: scope.clone(), row }))
+        let read = |start: Option<OfferId>, rows| {
+            let page = scope.offers_to(framework, start.as_ref(), rows)?;
+            let looked = page.rows.len() as u64;
+            Ok((page, looked))
+        };
+        let found = page::find(&window, read).await.map_err(graphql)?;
+        Ok(page::connection(scope, (found, window), |row| row.id, |row| Self { scope: scope.clone(), row }))
     }
 }
 
@@ -137,13 +142,13 @@ impl OfferQuery {
         let scope = scope(ctx, at, min_offset).await?;
         let framework = framework.map(|name| parse::<FrameworkId>("framework", &name)).transpose().map_err(graphql)?;
         if let (Some(framework), true) = (&framework, standing) {
-            return Offer::page_to(&scope, framework, &args);
+            return Offer::page_to(&scope, framework, &args).await;
         }
         let wanted = |row: &OfferRow| {
             (!standing || row.state == OfferState::Standing)
                 && framework.as_ref().is_none_or(|framework| row.framework == *framework)
         };
-        let page = page::rows(&scope, &Pick::all(), args.window().map_err(graphql)?, wanted).map_err(graphql)?;
+        let page = page::rows(&scope, &Pick::all(), args.window().map_err(graphql)?, wanted).await.map_err(graphql)?;
         Ok(page::connection(&scope, page, |row| row.id, |row| Offer { scope: scope.clone(), row }))
     }
 }

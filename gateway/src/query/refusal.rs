@@ -77,7 +77,7 @@ impl RefusalQuery {
             principal.as_deref().is_none_or(|principal| asked == Some(principal))
                 && code.as_deref().is_none_or(|code| row.refusal.name() == code)
         };
-        let page = page::rows(&scope, &Pick::all(), window, wanted).map_err(graphql)?;
+        let page = page::rows(&scope, &Pick::all(), window, wanted).await.map_err(graphql)?;
         Ok(page::connection(&scope, page, |row| row.command, RefusedCommand))
     }
 }

@@ -146,7 +146,7 @@ impl RoleQuery {
     ) -> Result<Nodes<Role>> {
         let window = PageArgs { first, after, last, before }.window().map_err(graphql)?;
         let scope = scope(ctx, at, min_offset).await?;
-        let page = page::rows(&scope, &Pick::all(), window, |_: &RoleRow| true).map_err(graphql)?;
+        let page = page::rows(&scope, &Pick::all(), window, |_: &RoleRow| true).await.map_err(graphql)?;
         Ok(page::connection(&scope, page, |row| row.name.clone(), |row| Role { scope: scope.clone(), row }))
     }
 }

@@ -35,19 +35,19 @@ impl Task {
     }
 
     /// A page of the tasks of one owner, or of all.
-    pub(crate) fn page(
+    pub(crate) async fn page(
         scope: &Scope,
         pick: &Pick<TaskRow>,
         args: &PageArgs,
         state: Option<Vec<PhaseKind>>,
     ) -> Result<Nodes<Self>> {
         let window = args.window().map_err(graphql)?;
-        let page = page::rows(scope, pick, window, |row| is_in(row, state.as_deref())).map_err(graphql)?;
+        let page = page::rows(scope, pick, window, |row| is_in(row, state.as_deref())).await.map_err(graphql)?;
         Ok(page::connection(scope, page, |row| row.id.clone(), |row| Self { scope: scope.clone(), row }))
     }
 
     /// A page of the tasks that hold resources of an agent.
-    pub(crate) fn page_on(
+    pub(crate) async fn page_on(
         scope: &Scope,
         agent: &AgentId,
         args: &PageArgs,
@@ -58,13 +58,14 @@ impl Task {
             let why = "the tasks of an agent are listed forwards only".to_owned();
             return Err(graphql(RequestError::BadInput { field: "last", why }));
         }
-        let read = |start: Option<TaskId>| {
-            let mut page = scope.tasks_on(agent, start.as_ref(), window.limit)?;
+        let read = |start: Option<TaskId>, rows| {
+            let mut page = scope.tasks_on(agent, start.as_ref(), rows)?;
+            let looked = page.rows.len() as u64;
             page.rows.retain(&wanted);
-            Ok(page)
+            Ok((page, looked))
         };
-        let page = page::find(window.start.clone(), read).map_err(graphql)?;
-        Ok(page::connection(scope, (page, window), |row| row.id.clone(), |row| Self { scope: scope.clone(), row }))
+        let found = page::find(&window, read).await.map_err(graphql)?;
+        Ok(page::connection(scope, (found, window), |row| row.id.clone(), |row| Self { scope: scope.clone(), row }))
     }
 
     fn spec(&self) -> Result<Option<RunSpecV1>> {
@@ -278,12 +279,13 @@ pub struct TaskFilter {
 }
 
 impl TaskFilter {
-    fn page(&self, scope: &Scope, args: &PageArgs) -> Result<Nodes<Task>> {
+    async fn page(&self, scope: &Scope, args: &PageArgs) -> Result<Nodes<Task>> {
         if let Some(agent) = &self.agent {
             let agent = parse("agent", agent).map_err(graphql)?;
             return Task::page_on(scope, &agent, args, |row| {
                 self.is_of_owner(row) && is_in(row, self.state.as_deref())
-            });
+            })
+            .await;
         }
         let pick = match (&self.job, &self.framework) {
             (None, None) => Pick::all(),
@@ -294,7 +296,7 @@ impl TaskFilter {
                 return Err(graphql(RequestError::BadInput { field: "filter", why }));
             }
         };
-        Task::page(scope, &pick, args, self.state.clone())
+        Task::page(scope, &pick, args, self.state.clone()).await
     }
 
     fn is_of_owner(&self, row: &TaskRow) -> bool {
@@ -341,6 +343,6 @@ impl TaskQuery {
         min_offset: Option<OffsetText>,
     ) -> Result<Nodes<Task>> {
         let args = PageArgs { first, after, last, before };
-        filter.unwrap_or_default().page(&scope(ctx, at, min_offset).await?, &args)
+        filter.unwrap_or_default().page(&scope(ctx, at, min_offset).await?, &args).await
     }
 }

@@ -8,6 +8,7 @@ use projector::{Scope, row::UsageRow};
 
 use super::value::{MomentValue, Resources, TaskCountsValue};
 use crate::{
+    budget::{self, LOOKS_PER_DECISION},
     context::gateway,
     error::{RequestError, graphql},
     moment::{At, reach, scope},
@@ -260,6 +261,7 @@ impl UsageQuery {
         let views = &gateway(ctx).views;
         reach(views, min_offset.map(Into::into).unwrap_or_default()).await.map_err(graphql)?;
         let times = spaced(from.0.0, until.0.0, points).map_err(graphql)?;
+        budget::look(times.len() as u64 * LOOKS_PER_DECISION).await.map_err(graphql)?;
         let point = |time: u64| {
             let offset = views.offset_at_time(log_schema::TimeMs(time)).map_err(graphql)?;
             let scope = views.as_of(Some(offset)).map_err(graphql)?;

@@ -5,13 +5,14 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    ErrorExtensionValues, ServerError, ValidationResult, async_trait,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation},
+    ErrorExtensionValues, Pos, ServerError, ServerResult, ValidationResult, Value, async_trait,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, NextValidation, ResolveInfo},
 };
 
 use super::{COST_MAX, DEPTH_MAX};
+use crate::{budget, error::graphql};
 
-/// Checks the cost and the depth of every request.
+/// Checks the cost and the depth of every request, and charges each field for its part of the answer.
 pub(super) struct Bounds;
 
 impl ExtensionFactory for Bounds {
@@ -32,6 +33,23 @@ impl Extension for Bounds {
             Ok(()) => Ok(measured),
             Err(why) => Err(vec![refusal(why)]),
         }
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        budget::yield_in_time().await;
+        let name = info.alias.unwrap_or(info.name);
+        // Refused before as well as after: whatever else the request asks for is not begun then.
+        let charge =
+            |value| budget::charge(name, value).map_err(|error| graphql(error).into_server_error(Pos::default()));
+        charge(&Value::Null)?;
+        let found = next.run(ctx, info).await?;
+        charge(found.as_ref().unwrap_or(&Value::Null))?;
+        Ok(found)
     }
 }
 

@@ -7,13 +7,27 @@ use std::{
 
 use async_graphql::{Response, ServerError, Value};
 use futures_util::StreamExt;
-use tokio::{sync::mpsc, task::AbortHandle};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::AbortHandle,
+};
 
 use super::protocol::{self, Close, ToClient};
-use crate::{gateway::Gateway, guard, identity::Caller};
+use crate::{
+    answer,
+    budget::{self, Budget},
+    error::{RequestError, no_answer},
+    gateway::Gateway,
+    guard::{self, Kind, Prepared},
+    identity::Caller,
+};
 
 /// The most operations that run on one socket at a time.
 pub const OPERATIONS_PER_SOCKET_MAX: usize = 64;
+/// The most queries and mutations of one socket that are executed at a time, so that a socket leaves places to others.
+pub const TURNS_PER_SOCKET_MAX: usize = 8;
+/// The most subscriptions of a gateway.
+pub const STREAMS_MAX: u64 = 4096;
 /// The longest id of an operation, in bytes.
 pub const OPERATION_ID_BYTES_MAX: usize = 128;
 
@@ -24,11 +38,12 @@ pub(super) struct Operations {
     gateway: Arc<Gateway>,
     queue: mpsc::Sender<String>,
     running: Running,
+    turns: Arc<Semaphore>,
 }
 
 impl Operations {
     pub(super) fn new(gateway: Arc<Gateway>, queue: mpsc::Sender<String>) -> Self {
-        Self { gateway, queue, running: Running::default() }
+        Self { gateway, queue, running: Running::default(), turns: Arc::new(Semaphore::new(TURNS_PER_SOCKET_MAX)) }
     }
 
     /// Starts an operation, or answers why not.
@@ -71,15 +86,16 @@ impl Operations {
 
     fn spawn(&self, id: String, request: async_graphql::Request) {
         let (gateway, queue, running) = (Arc::clone(&self.gateway), self.queue.clone(), Arc::clone(&self.running));
+        let turns = Arc::clone(&self.turns);
         let of = id.clone();
-        let task = tokio::spawn(async move {
-            let last = run(&gateway, &queue, &id, request).await;
+        let task = self.gateway.queries.spawn_detached(async move {
+            let last = run(&gateway, &queue, &turns, &id, request).await;
             // The id is free before the client hears of it.
             lock(&running).remove(&id);
             let _ = queue.send(last).await;
         });
         if let Some(slot) = lock(&self.running).get_mut(&of) {
-            *slot = Some(task.abort_handle());
+            *slot = Some(task);
         }
     }
 }
@@ -96,28 +112,43 @@ impl Drop for Operations {
 async fn run(
     gateway: &Arc<Gateway>,
     queue: &mpsc::Sender<String>,
+    turns: &Semaphore,
     id: &str,
     request: async_graphql::Request,
 ) -> String {
     let prepared = match guard::prepare(request) {
         Ok(prepared) => prepared,
-        Err(error) => return ToClient::Error { id, payload: &[error] }.to_text(),
+        Err(error) => return ToClient::Error { id, payload: &answer::errors(vec![error]) }.to_text(),
     };
-    if !prepared.is_subscription {
-        let response = gateway.execute(prepared.request).await;
-        return match next(queue, id, &response).await {
-            Some(failed) => failed,
-            None => ToClient::Complete { id }.to_text(),
-        };
-    }
-    let _held = gateway.metrics.subscriptions.hold();
+    let failed = match prepared.kind {
+        Kind::Query | Kind::Mutation => {
+            let _turn = turns.acquire().await;
+            let response = gateway.execute(prepared).await;
+            next(queue, id, &response).await
+        }
+        Kind::Subscription => stream(gateway, queue, id, prepared).await,
+    };
+    failed.unwrap_or_else(|| ToClient::Complete { id }.to_text())
+}
+
+/// Runs a subscription to its end; returns the message that says that it failed, if it did.
+async fn stream(gateway: &Arc<Gateway>, queue: &mpsc::Sender<String>, id: &str, prepared: Prepared) -> Option<String> {
+    let Some(_held) = gateway.metrics.subscriptions.take(STREAMS_MAX) else {
+        let why = format!("{STREAMS_MAX} subscriptions run on this gateway, and no more may; try again later");
+        return next(queue, id, &no_answer(RequestError::Busy { why })).await;
+    };
+    let budget = Budget::new(gateway.queries.places(prepared.kind));
     let mut responses = gateway.stream(prepared.request);
-    while let Some(response) = responses.next().await {
-        if let Some(failed) = next(queue, id, &response).await {
+    while let Some(response) = budget.within(responses.next()).await {
+        let is_spent = budget.is_spent();
+        let response = if is_spent { no_answer(budget::answer_too_large()) } else { answer::bounded(response) };
+        let failed = next(queue, id, &response).await;
+        if failed.is_some() {
             return failed;
         }
+        budget.renew();
     }
-    ToClient::Complete { id }.to_text()
+    None
 }
 
 /// Queues a result. Errors without any data end the operation: the message that says so is returned.

@@ -2,6 +2,7 @@
 
 use log_schema::{FrameworkId, JobId, Offset};
 
+use super::SCAN_ROWS_MAX;
 use crate::{
     key,
     row::{FilterRow, Row, TaskRow, task},
@@ -23,6 +24,7 @@ pub struct Pick<R: Row> {
     prefix: Vec<u8>,
     after: Option<R::Id>,
     pub(crate) limit: usize,
+    pub(crate) looks: usize,
     direction: Direction,
 }
 
@@ -45,7 +47,7 @@ impl<R: Row> Pick<R> {
     }
 
     pub(crate) fn within(prefix: Vec<u8>) -> Self {
-        Self { prefix, after: None, limit: PAGE_ROWS_DEFAULT, direction: Direction::Forwards }
+        Self { prefix, after: None, limit: PAGE_ROWS_DEFAULT, looks: SCAN_ROWS_MAX, direction: Direction::Forwards }
     }
 
     /// Only rows behind this one, in the order of the page. It need not be there.
@@ -59,6 +61,13 @@ impl<R: Row> Pick<R> {
     #[must_use]
     pub fn limit(mut self, rows: usize) -> Self {
         self.limit = rows;
+        self
+    }
+
+    /// Looks at this many rows at most, whatever its filter lets through.
+    #[must_use]
+    pub fn looks(mut self, rows: usize) -> Self {
+        self.looks = rows.min(SCAN_ROWS_MAX);
         self
     }
 
