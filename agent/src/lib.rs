@@ -27,6 +27,7 @@ pub mod journal;
 pub mod logs;
 pub mod machine;
 pub mod output;
+mod ports;
 pub mod process_tree;
 pub mod sandbox;
 mod start;

@@ -9,11 +9,16 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use log_schema::{AgentId, Offset, Resources, TaskOwner, job::RunSpecV1};
+use log_schema::{
+    AgentId, Offset, PortRanges, Resources, TaskOwner,
+    job::RunSpecV1,
+    task::{EndReason, EndV1},
+};
 
 use crate::{
     cgroup::{Group, Layout, Limits, TASK_PROCESSES_MAX},
     output::Kept,
+    ports,
     sandbox::{self, Sandbox, Spec, TaskKey},
 };
 
@@ -39,12 +44,27 @@ pub(crate) enum Error {
     /// The sandbox.
     #[error("could not prepare the sandbox")]
     Sandbox(#[from] sandbox::Error),
+    /// Ports that the cell gave to the task are somebody else's.
+    #[error("another program on this machine holds port {ports}")]
+    PortsHeld { ports: PortRanges },
     /// Nothing to run.
     #[error("the cell did not say what the task runs")]
     NoRunSpec,
     /// The supervisor's program.
     #[error("could not start the supervisor {program:?}")]
     Supervisor { program: OsString, source: io::Error },
+}
+
+impl Error {
+    /// The end of a task that was not started, whose message the caller adds.
+    pub(crate) fn end(&self) -> EndV1 {
+        match self {
+            Self::PortsHeld { ports } => EndV1 { ports: ports.clone(), ..EndV1::because(EndReason::PortsHeld) },
+            Self::NoRunSpec => EndV1::because(EndReason::CannotStart),
+            // Neither depends on what the task runs: the next one would fare no better here.
+            Self::Sandbox(_) | Self::Supervisor { .. } => EndV1::because(EndReason::MachineFault),
+        }
+    }
 }
 
 /// What starting takes beside the placement.
@@ -67,6 +87,10 @@ impl Starter {
 
     /// Makes the sandbox and starts its supervisor, whose standard output says when the program runs.
     pub(crate) fn start(&self, placement: &Placement) -> Result<Child, Error> {
+        let held = ports::held(&placement.resources.ports);
+        if !held.is_empty() {
+            return Err(Error::PortsHeld { ports: held });
+        }
         let sandbox = self.sandbox(&placement.key);
         sandbox.create()?;
         sandbox.write_spec(&self.spec(placement, &sandbox)?)?;
@@ -136,7 +160,7 @@ fn environment(
 
 #[cfg(test)]
 mod tests {
-    use log_schema::{Incarnation, PortRanges, TaskId};
+    use log_schema::{Incarnation, TaskId};
 
     use super::*;
 

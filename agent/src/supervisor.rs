@@ -113,7 +113,7 @@ fn run(sandbox: &Sandbox, spec: &Spec, me: &ProcessName, signals: &Signals, _: &
             spec.group.kill();
             let _ = spec.group.remove();
             let message = Some(bounded(format!("{}: {error}", spec.argv.first().map_or("", String::as_str))));
-            return Ok(ended(TaskState::Failed, EndV1 { message, ..EndV1::because(EndReason::CannotStart) }));
+            return Ok(ended(TaskState::Failed, EndV1 { message, ..EndV1::because(launch::whose_fault(&error)) }));
         }
     };
     let start_ticks = process_tree::start_ticks(leader).unwrap_or(0);
@@ -231,7 +231,7 @@ impl Watch<'_> {
         let message = (reason == EndReason::Signalled && self.kill.is_some())
             .then(|| "its supervisor got SIGTERM from somebody other than the agent".to_owned());
         let ran_ms = u64::try_from(ran.as_millis()).ok();
-        ended(state, EndV1 { reason, exit_code, signal, ran_ms, message })
+        ended(state, EndV1 { exit_code, signal, ran_ms, message, ..EndV1::because(reason) })
     }
 
     fn reason(&self, exit_code: Option<i32>, oom_kills: u64) -> (TaskState, EndReason) {

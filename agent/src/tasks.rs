@@ -4,10 +4,7 @@
 
 use std::{collections::BTreeMap, error::Error as _};
 
-use log_schema::{
-    TaskState,
-    task::{EndReason, EndV1},
-};
+use log_schema::{TaskState, task::EndV1};
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
 use crate::{
@@ -175,6 +172,6 @@ fn cannot_start(error: &Error) -> Ended {
         message = format!("{message}: {cause}");
         source = cause.source();
     }
-    let end = EndV1 { message: Some(message), ..EndV1::because(EndReason::CannotStart) };
+    let end = EndV1 { message: Some(message), ..error.end() };
     Ended { state: TaskState::Failed, end, observed: now() }
 }

@@ -109,20 +109,22 @@ async fn read_running(stdout: ChildStdout) -> bool {
     pipe.read_exact(&mut said).await.is_ok() && said == RUNNING
 }
 
-/// Waits until the supervisor is gone, and says how the task ended.
+/// Waits until the supervisor is gone, and says how the task ended. A supervisor that ends before it starts the
+/// program was kept from it by the machine, as by a full disk.
 pub(crate) async fn ended(sandbox: Sandbox, supervisor: Supervisor) -> Ended {
     supervisor.gone().await;
-    settled(sandbox, None).await
+    settled(sandbox, None, EndReason::MachineFault).await
 }
 
 /// The end of a start without a living supervisor: what is written, or written now.
-pub(crate) async fn settled(sandbox: Sandbox, lock: Option<File>) -> Ended {
-    let settling = spawn_blocking(move || settle(&sandbox, lock));
+/// `unstarted` is the reason where its program never ran.
+pub(crate) async fn settled(sandbox: Sandbox, lock: Option<File>, unstarted: EndReason) -> Ended {
+    let settling = spawn_blocking(move || settle(&sandbox, lock, unstarted));
     settling.await.unwrap_or_else(|_| died("the agent failed while it ended what was left of the task"))
 }
 
 /// Takes the lock if it is not held already, and ends what is left before it writes the end.
-fn settle(sandbox: &Sandbox, lock: Option<File>) -> Ended {
+fn settle(sandbox: &Sandbox, lock: Option<File>, unstarted: EndReason) -> Ended {
     if !sandbox.exists() {
         return died("the sandbox is gone");
     }
@@ -134,14 +136,14 @@ fn settle(sandbox: &Sandbox, lock: Option<File>) -> Ended {
         return ended;
     }
     sweep(sandbox);
-    let ended = end_in_place_of_the_supervisor(sandbox);
+    let ended = end_in_place_of_the_supervisor(sandbox, unstarted);
     if let Err(error) = sandbox.write_ended(&ended) {
         tracing::error!(error = &error as &dyn std::error::Error, "an end is not on the disk");
     }
     ended
 }
 
-fn end_in_place_of_the_supervisor(sandbox: &Sandbox) -> Ended {
+fn end_in_place_of_the_supervisor(sandbox: &Sandbox, unstarted: EndReason) -> Ended {
     if sandbox.kill_wanted() {
         return Ended { state: TaskState::Killed, end: EndV1::because(EndReason::Requested), observed: now() };
     }
@@ -149,10 +151,11 @@ fn end_in_place_of_the_supervisor(sandbox: &Sandbox) -> Ended {
     let complaint: String = complaint.trim().chars().take(COMPLAINT_BYTES_MAX / 4).collect();
     let booted = sandbox.supervisor().ok().flatten().is_none_or(|name| name.boot == process_tree::boot_id());
     match (complaint.is_empty(), booted, sandbox.started()) {
+        (false, _, Ok(None)) => without_supervisor(unstarted, &complaint),
         (false, ..) => died(&complaint),
         (true, false, _) => died("the machine was started anew"),
         (true, true, Ok(Some(_))) => died("the supervisor of the task died"),
-        (true, true, _) => died("the supervisor died before the program ran"),
+        (true, true, _) => without_supervisor(unstarted, "the supervisor died before the program ran"),
     }
 }
 
@@ -190,7 +193,11 @@ fn leftovers(sandbox: &Sandbox) -> Vec<i32> {
 }
 
 fn died(message: &str) -> Ended {
-    let end = EndV1 { message: Some(message.to_owned()), ..EndV1::because(EndReason::SupervisorDied) };
+    without_supervisor(EndReason::SupervisorDied, message)
+}
+
+fn without_supervisor(reason: EndReason, message: &str) -> Ended {
+    let end = EndV1 { message: Some(message.to_owned()), ..EndV1::because(reason) };
     Ended { state: TaskState::Failed, end, observed: now() }
 }
 
@@ -220,9 +227,9 @@ pub(crate) async fn adopt(sandbox: &Sandbox) -> Result<Supervisor, Ended> {
     loop {
         match find(sandbox) {
             Ok(Found::Alive(supervisor)) => return Ok(supervisor),
-            Ok(Found::Gone(lock)) => return Err(settled(sandbox.clone(), Some(lock)).await),
+            Ok(Found::Gone(lock)) => return Err(settled(sandbox.clone(), Some(lock), EndReason::SupervisorDied).await),
             Ok(Found::Unsigned) => tokio::time::sleep(LOOK_AGAIN).await,
-            Err(_) => return Err(settled(sandbox.clone(), None).await),
+            Err(_) => return Err(settled(sandbox.clone(), None, EndReason::SupervisorDied).await),
         }
     }
 }

@@ -3,5 +3,6 @@
 mod agent;
 mod cell;
 mod framework;
+mod health;
 mod job;
 mod task;

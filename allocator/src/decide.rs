@@ -8,6 +8,7 @@ mod accept_offers;
 mod activate_logic;
 mod check_run;
 mod decline_offers;
+mod failed_start;
 mod frameworks;
 mod kill_task;
 mod mark_agent_unreachable;

@@ -23,7 +23,8 @@ type Check = fn(&State) -> Result<(), String>;
 
 /// Every invariant, by name.
 pub const ALL: &[(&str, Check)] = &[
-    ("allocated_plus_offered_never_exceeds_capacity", allocated_plus_offered_never_exceeds_capacity),
+    ("only_an_overcommitted_agent_promises_more_than_it_has", only_an_overcommitted_agent_promises_more_than_it_has),
+    ("what_counts_against_an_agent_is_known_by_owner", what_counts_against_an_agent_is_known_by_owner),
     ("what_agents_hold_is_what_tasks_hold", what_agents_hold_is_what_tasks_hold),
     ("what_roles_hold_is_what_tasks_and_offers_hold", what_roles_hold_is_what_tasks_and_offers_hold),
     ("no_two_active_tasks_share_an_incarnation", no_two_active_tasks_share_an_incarnation),
@@ -58,12 +59,31 @@ fn active_tasks(state: &State) -> impl Iterator<Item = &Task> {
     of_jobs.chain(of_frameworks).filter(|task| task.active().is_some())
 }
 
-/// No agent promises more than it has.
-pub fn allocated_plus_offered_never_exceeds_capacity(state: &State) -> Result<(), String> {
+/// No agent promises more than it has, but for one that reported less than its tasks hold: that one promises
+/// nothing more, neither to tasks nor in offers.
+pub fn only_an_overcommitted_agent_promises_more_than_it_has(state: &State) -> Result<(), String> {
     state.agents.iter().try_for_each(|agent| {
-        let held = sum([&agent.allocated, &agent.offered, &agent.free].into_iter())?;
-        must(held == agent.capacity, || format!("agent {} has {}, not {held}", agent.id, agent.capacity))
+        if agent.overcommitted {
+            let idle = agent.free.is_empty() && agent.offered.is_empty();
+            return must(idle, || format!("agent {} is overcommitted, and promises more", agent.id));
+        }
+        let promised = sum([&agent.allocated, &agent.offered].into_iter())?;
+        let left = agent.capacity.checked_sub(&promised);
+        let mut left = left.ok_or_else(|| format!("agent {} has {}, not {promised}", agent.id, agent.capacity))?;
+        agent.ports_held.values().for_each(|held| left.ports = left.ports.minus(held));
+        must(left == agent.free, || format!("agent {} has {left} free, not {}", agent.id, agent.free))
     })
+}
+
+/// The failed starts of agents, and the agents of each owner, say the same.
+pub fn what_counts_against_an_agent_is_known_by_owner(state: &State) -> Result<(), String> {
+    let mut on: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for agent in state.agents.iter() {
+        for owner in agent.failed_starts.keys() {
+            on.entry(owner.clone()).or_default().insert(agent.number);
+        }
+    }
+    must(on == state.failed_on, || format!("owners know {:?}, agents {on:?}", state.failed_on))
 }
 
 /// An agent's allocated resources are those of the active tasks on it.
@@ -147,7 +167,7 @@ pub fn an_agent_is_offered_only_while_somebody_wants_it(state: &State) -> Result
     must(wanting.len() == state.frameworks.wanting as usize, || "wanting".to_owned())?;
     state.agents.iter().try_for_each(|agent| {
         let wanted = wanting.iter().any(|framework| !framework.filters.contains_key(&agent.number));
-        let offerable = agent.is_up() && agent.has_free() && wanted;
+        let offerable = agent.takes_work() && agent.has_free() && wanted;
         let known = state.frameworks.offerable.contains(&agent.number);
         must(offerable == known, || format!("agent {} is offerable: {offerable}, and known as: {known}", agent.id))
     })
@@ -173,7 +193,7 @@ pub fn the_index_finds_what_a_scan_finds(state: &State) -> Result<(), String> {
     state.queue.asks().try_for_each(|ask| {
         [Policy::Binpack, Policy::Spread].into_iter().try_for_each(|policy| {
             let scanned = best_of(state.agents.iter().filter(|agent| fits(ask, agent)), policy);
-            let found = index.best(ask, policy, &state.agents);
+            let found = index.best(ask, policy, &state.agents, &BTreeSet::new());
             must(found == scanned, || format!("for {ask:?} the index finds {found:?}, a scan {scanned:?}"))
         })
     })

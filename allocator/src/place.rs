@@ -6,6 +6,8 @@ pub mod fit;
 pub mod index;
 pub mod reasons;
 
+use std::collections::BTreeSet;
+
 use log_schema::command::Policy;
 
 use crate::state::{
@@ -16,27 +18,30 @@ use crate::state::{
 use fit::fits;
 use index::Index;
 
-/// The best agent for a task of this shape, if it fits on any.
-pub fn best_agent(state: &mut State, shape: ShapeNo) -> Option<AgentNo> {
+/// The best agent for a task of this shape, if it fits on any but those to avoid.
+pub fn best_agent(state: &mut State, shape: ShapeNo, avoid: &BTreeSet<AgentNo>) -> Option<AgentNo> {
     let ask = &state.queue.get(shape).ask;
     match &state.queue.get(shape).openness {
         Openness::Blocked(woken) => {
             let candidates = woken.iter().map(|number| state.agents.get(*number));
-            best_of(candidates.filter(|agent| fits(ask, agent)), state.parameters.policy)
+            let fitting = candidates.filter(|agent| fits(ask, agent) && !avoid.contains(&agent.number));
+            best_of(fitting, state.parameters.policy)
         }
         Openness::Open => {
             let index = state.index.get_or_insert_with(|| Index::build(&state.agents));
-            index.best(ask, state.parameters.policy, &state.agents)
+            index.best(ask, state.parameters.policy, &state.agents, avoid)
         }
     }
 }
 
-/// The agent that a task of this shape would fit on if the offers of that agent were rescinded.
-pub fn best_agent_under_offers(state: &State, shape: ShapeNo) -> Option<AgentNo> {
+/// The agent that a task of this shape would fit on if the offers of that agent were rescinded, but for
+/// those to avoid.
+pub fn best_agent_under_offers(state: &State, shape: ShapeNo, avoid: &BTreeSet<AgentNo>) -> Option<AgentNo> {
     let ask = &state.queue.get(shape).ask;
     // An agent with several offers comes as often; the best stays the best.
     let agents = state.frameworks.offers.values().map(|offer| state.agents.get(offer.agent));
-    best_of(agents.filter(|agent| fit::would_fit_without_offers(ask, agent)), state.parameters.policy)
+    let wanted = |agent: &&Agent| !avoid.contains(&agent.number) && fit::would_fit_without_offers(ask, agent);
+    best_of(agents.filter(wanted), state.parameters.policy)
 }
 
 /// The policy's choice among agents that fit; the index makes the same choice without the walk.

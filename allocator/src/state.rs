@@ -14,14 +14,14 @@ pub mod roles;
 pub mod task;
 pub mod timers;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use log_schema::{Chain, Event, TimeMs, codec, command::Policy, event::ParametersV1};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::place::index::Index;
-use agents::{AgentNo, Agents};
+use agents::{AgentNo, Agents, Owner};
 use frameworks::{FrameworkNo, Frameworks};
 use jobs::{JobNo, Jobs};
 use keys::Keys;
@@ -71,6 +71,8 @@ pub struct State {
     pub surplus: BTreeSet<JobNo>,
     /// Jobs that wait, and of which it was not said yet that they fit nowhere.
     pub unsaid: BTreeSet<JobNo>,
+    /// The agents on which starts of a job or framework failed, as each agent's `failed_starts` has it.
+    pub failed_on: BTreeMap<Owner, BTreeSet<AgentNo>>,
     /// Agents that are being removed.
     pub leaving: BTreeSet<AgentNo>,
     /// Frameworks that are being torn down.
@@ -99,6 +101,7 @@ impl Default for State {
             keys: Keys::default(),
             surplus: BTreeSet::new(),
             unsaid: BTreeSet::new(),
+            failed_on: BTreeMap::new(),
             leaving: BTreeSet::new(),
             ending: BTreeSet::new(),
             rescinding: BTreeSet::new(),
@@ -115,6 +118,14 @@ impl State {
             Event::TimeAdvanced(e) => self.time_advanced(e),
             Event::AgentAdmitted(e) => self.agent_admitted(e),
             Event::AgentChanged(e) => self.agent_changed(e),
+            Event::AgentOvercommitted(e) => self.agent_overcommitted(e),
+            Event::AgentRelieved(e) => self.agent_relieved(e),
+            Event::AgentStartFailed(e) => self.agent_start_failed(e),
+            Event::AgentStartForgiven(e) => self.agent_start_forgiven(e),
+            Event::AgentSuspended(e) => self.agent_suspended(e),
+            Event::AgentResumed(e) => self.agent_resumed(e),
+            Event::AgentPortsHeld(e) => self.agent_ports_held(e),
+            Event::AgentPortsFreed(e) => self.agent_ports_freed(e),
             Event::AgentUnreachable(e) => self.agent_unreachable(e),
             Event::AgentReturned(e) => self.agent_returned(e),
             Event::AgentLeaving(e) => self.agent_leaving(e),

@@ -12,6 +12,7 @@ use crate::{
     id::{AgentId, FrameworkId, JobId, OfferId, RoleName, TaskId},
     job::{JobSpecV1, RunSpecV1},
     offset::TimeMs,
+    ports::PortRanges,
     resources::Resources,
     task::{EndV1, Incarnation, TaskState},
 };
@@ -42,6 +43,22 @@ events! {
     AgentAdmitted(AgentAdmittedV1) = "agent.admitted";
     /// An agent reported another capacity or other attributes.
     AgentChanged(AgentChangedV1) = "agent.changed";
+    /// An agent has less than its tasks hold: they go on, and nothing new is placed on it.
+    AgentOvercommitted(AgentOvercommittedV1) = "agent.overcommitted";
+    /// What an overcommitted agent has is enough for its tasks again.
+    AgentRelieved(AgentRelievedV1) = "agent.relieved";
+    /// An agent could not start a task: tasks of the same job or framework go elsewhere first, for some time.
+    AgentStartFailed(AgentStartFailedV1) = "agent.start_failed";
+    /// A failed start counts no more against its agent.
+    AgentStartForgiven(AgentStartForgivenV1) = "agent.start_forgiven";
+    /// Starts of several jobs or frameworks failed on an agent: nothing new is placed on it for some time.
+    AgentSuspended(AgentSuspendedV1) = "agent.suspended";
+    /// A suspension is over: tasks may be placed on the agent again.
+    AgentResumed(AgentResumedV1) = "agent.resumed";
+    /// Programs that are not of the cell hold ports of an agent: the ports are not given to tasks for some time.
+    AgentPortsHeld(AgentPortsHeldV1) = "agent.ports_held";
+    /// Ports that another program held may be given to tasks again.
+    AgentPortsFreed(AgentPortsFreedV1) = "agent.ports_freed";
     /// An agent fell silent: nothing new is placed on it.
     AgentUnreachable(AgentUnreachableV1) = "agent.unreachable";
     /// An unreachable agent came back in time: its tasks are as they were.
@@ -142,6 +159,68 @@ bodies! {
         capacity: Resources,
         /// What constraints are compared with now.
         attributes: BTreeMap<CompactString, CompactString>,
+    }
+    /// The body of [`Event::AgentOvercommitted`].
+    AgentOvercommittedV1 {
+        /// Which agent.
+        agent: AgentId,
+        /// What its tasks hold.
+        used: Resources,
+        /// What it has now, which is less.
+        capacity: Resources,
+    }
+    /// The body of [`Event::AgentRelieved`].
+    AgentRelievedV1 {
+        /// Which agent.
+        agent: AgentId,
+    }
+    /// The body of [`Event::AgentStartFailed`].
+    AgentStartFailedV1 {
+        /// Which agent.
+        agent: AgentId,
+        /// The task that could not be started; the failure counts for its job or framework.
+        task: TaskId,
+        /// Whose fault it was.
+        fault: StartFault,
+        /// For how long it counts, from the first tick that follows.
+        counts_ms: u64,
+    }
+    /// The body of [`Event::AgentStartForgiven`].
+    AgentStartForgivenV1 {
+        /// Which agent.
+        agent: AgentId,
+        /// The task that could not be started.
+        task: TaskId,
+    }
+    /// The body of [`Event::AgentSuspended`].
+    AgentSuspendedV1 {
+        /// Which agent.
+        agent: AgentId,
+        /// For how long, from the first tick that follows.
+        suspended_ms: u64,
+        /// How many suspensions it has had since its last good start, this one included.
+        suspensions: u32,
+    }
+    /// The body of [`Event::AgentResumed`].
+    AgentResumedV1 {
+        /// Which agent.
+        agent: AgentId,
+    }
+    /// The body of [`Event::AgentPortsHeld`].
+    AgentPortsHeldV1 {
+        /// Which agent.
+        agent: AgentId,
+        /// Which ports.
+        ports: PortRanges,
+        /// For how long they are not given to tasks, from the first tick that follows.
+        held_ms: u64,
+    }
+    /// The body of [`Event::AgentPortsFreed`].
+    AgentPortsFreedV1 {
+        /// Which agent.
+        agent: AgentId,
+        /// Which ports.
+        ports: PortRanges,
     }
     /// The body of [`Event::AgentUnreachable`].
     AgentUnreachableV1 {
@@ -362,6 +441,16 @@ pub enum JobOutcome {
     Stopped,
 }
 
+/// Whose fault a failed start was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartFault {
+    /// The program's: it is not on this machine, or may not be run.
+    Program,
+    /// The machine's: it could not start any program.
+    Machine,
+}
+
 /// Why an offer stands no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -376,6 +465,8 @@ pub enum OfferEnd {
     AgentAway,
     /// Rescinded: the agent's capacity changed.
     AgentChanged,
+    /// Rescinded: the agent is suspended, because starts failed on it.
+    AgentSuspended,
     /// Rescinded: the framework suppressed its offers or ended.
     FrameworkAway,
     /// Rescinded: a job's task needed the room.
@@ -388,6 +479,10 @@ pub enum OfferEnd {
 pub enum Reason {
     /// The agent is silent or leaving.
     AgentAway,
+    /// The agent has less than its tasks hold already.
+    AgentOvercommitted,
+    /// The agent is suspended, because starts failed on it.
+    AgentSuspended,
     /// A constraint does not hold.
     ConstraintUnmet,
     /// The agent's whole CPU is less than the task needs.

@@ -56,8 +56,6 @@ refusals! {
     AgentUnknown { agent: AgentId } = 20, "there is no agent {agent}";
     /// The agent is unreachable already.
     AgentUnreachableAlready { agent: AgentId } = 21, "agent {agent} is unreachable already";
-    /// The agent's tasks and offers need more than it says it has.
-    CapacityBelowUse { agent: AgentId, reported: Box<Resources>, used: Box<Resources> } = 22, "agent {agent} reports {reported}, but its tasks hold {used}";
     /// The agent is being removed; it may join again when its tasks are accounted for.
     AgentLeaving { agent: AgentId } = 23, "agent {agent} is being removed";
     /// A capacity that cannot be counted.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ports::PortRanges;
+
 /// Which start of a task is meant. Starts are numbered over the whole cell, from 1, so that no two
 /// starts ever share a number, even when the name of a job is used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -90,6 +92,11 @@ pub enum EndReason {
     OutOfMemory,
     /// The program could not be started.
     CannotStart,
+    /// The machine could not start it, whatever the program is: no room for its sandbox, no process, no
+    /// control group. Nothing of it ran.
+    MachineFault,
+    /// Another program holds a port that the task was given; `ports` says which. Nothing of the task ran.
+    PortsHeld,
     /// The supervisor of the task died, and the agent ended what was left of the task.
     SupervisorDied,
     /// The cell asked for the end.
@@ -110,6 +117,9 @@ pub struct EndV1 {
     /// The signal that ended the process, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
+    /// The ports that other programs hold, where these were in the way.
+    #[serde(default, skip_serializing_if = "PortRanges::is_empty")]
+    pub ports: PortRanges,
     /// Milliseconds from the start of the process to its end, by the agent's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ran_ms: Option<u64>,
@@ -121,6 +131,6 @@ pub struct EndV1 {
 impl EndV1 {
     /// An end that only has a reason.
     pub fn because(reason: EndReason) -> Self {
-        Self { reason, exit_code: None, signal: None, ran_ms: None, message: None }
+        Self { reason, exit_code: None, signal: None, ports: PortRanges::default(), ran_ms: None, message: None }
     }
 }

@@ -1,7 +1,7 @@
 //! What each event changes: one table, every event, nothing hidden behind `_`.
 
 use log_schema::{
-    AgentId, Event, FrameworkId, JobId, RoleName, TaskId, TaskOwner,
+    AgentId, Event, FrameworkId, JobId, RoleName, TaskId, TaskOwner, TaskState,
     event::{
         AgentAdmittedV1, AgentChangedV1, FrameworkSubscribedV1, JobAcceptedV1, JobEndedV1, JobScaledV1, OfferEndedV1,
         OfferMadeV1, TaskKillRequestedV1, TaskPlacedV1, TaskRestartScheduledV1, TaskStatusChangedV1,
@@ -11,8 +11,8 @@ use log_schema::{
 use crate::{
     fold::{Fault, Now, Tables},
     row::{
-        AgentState, FrameworkState, Phase, TaskCounts, TaskRunRow, agent, cell, filter, framework, job, offer, role,
-        task, usage,
+        AgentRow, AgentState, FrameworkState, Phase, TaskCounts, TaskRunRow, agent, cell, filter, framework, job,
+        offer, role, task, usage,
     },
 };
 
@@ -26,6 +26,18 @@ impl Tables {
 
             Event::AgentAdmitted(e) => self.agent_admitted(now, e),
             Event::AgentChanged(e) => self.agent_changed(now, e),
+            Event::AgentOvercommitted(e) => self.agent_health(&e.agent, |row| row.overcommitted = true),
+            Event::AgentRelieved(e) => self.agent_health(&e.agent, |row| row.overcommitted = false),
+            Event::AgentStartFailed(e) => self.agent_health(&e.agent, |row| agent::start_failed(row, e)),
+            Event::AgentStartForgiven(e) => self.agent_health(&e.agent, |row| agent::start_forgiven(row, &e.task)),
+            Event::AgentSuspended(e) => self.agent_health(&e.agent, |row| row.suspended = true),
+            Event::AgentResumed(e) => self.agent_health(&e.agent, |row| row.suspended = false),
+            Event::AgentPortsHeld(e) => {
+                self.agent_health(&e.agent, |row| row.ports_held = row.ports_held.union(&e.ports))
+            }
+            Event::AgentPortsFreed(e) => {
+                self.agent_health(&e.agent, |row| row.ports_held = row.ports_held.minus(&e.ports))
+            }
             Event::AgentUnreachable(e) => self.agent_moved(now, &e.agent, AgentState::Unreachable),
             Event::AgentReturned(e) => self.agent_moved(now, &e.agent, AgentState::Up),
             Event::AgentLeaving(e) => self.agent_moved(now, &e.agent, AgentState::Leaving),
@@ -73,6 +85,10 @@ impl Tables {
         let row = usage::now(&mut self.usage, now)?;
         usage::agent_leaves(row, state, &before)?;
         usage::agent_enters(row, state, &event.capacity)
+    }
+
+    fn agent_health(&mut self, agent: &AgentId, change: impl FnOnce(&mut AgentRow)) -> Done {
+        self.agents.must(agent).map(change)
     }
 
     fn agent_moved(&mut self, now: &Now, agent: &AgentId, to: AgentState) -> Done {
@@ -136,6 +152,9 @@ impl Tables {
     fn task_status_changed(&mut self, now: &Now, event: &TaskStatusChangedV1) -> Done {
         let (from, freed) = task::status_changed(&mut self.tasks, now, event)?;
         let role = self.task_stepped(now, &event.task, Some(from), event.state.into())?;
+        if event.state == TaskState::Running {
+            self.agent_health(&event.agent, agent::start_succeeded)?;
+        }
         let Some(freed) = freed else { return Ok(()) };
         if let Some(framework) = framework_of(&event.task) {
             framework::task_freed(self.frameworks.must(&framework)?, &freed)?;

@@ -21,7 +21,7 @@ pub mod task;
 pub mod timeline;
 pub mod usage;
 
-pub use agent::{AgentRow, AgentState};
+pub use agent::{AgentRow, AgentState, FailedStart};
 pub use cell::CellRow;
 pub use decision::{Answer, DecisionRow, Verdict};
 pub use filter::FilterRow;

@@ -7,7 +7,9 @@ use std::{
     process::{Command, Stdio},
 };
 
+use log_schema::task::EndReason;
 use nix::{
+    errno::Errno,
     sys::{
         prctl,
         signal::{SigSet, Signal},
@@ -28,6 +30,26 @@ pub(super) fn launch(sandbox: &Sandbox, spec: &Spec) -> io::Result<(i32, Pumps)>
     let pumps = Pumps::new(sandbox.dir(), spec.output, stdout.map(Into::into), stderr.map(Into::into));
     let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
     Ok((pid, pumps?))
+}
+
+/// Why a program could not be started: it is not there or may not be run, or the machine cannot start any.
+pub(super) fn whose_fault(error: &io::Error) -> EndReason {
+    use io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound
+        | ErrorKind::PermissionDenied
+        | ErrorKind::InvalidInput
+        | ErrorKind::InvalidFilename
+        | ErrorKind::NotADirectory
+        | ErrorKind::IsADirectory
+        | ErrorKind::ArgumentListTooLong
+        | ErrorKind::ExecutableFileBusy => EndReason::CannotStart,
+        // Neither has a kind: a file that is no program, and links that lead to themselves.
+        _ if matches!(error.raw_os_error(), Some(number) if [Errno::ENOEXEC as i32, Errno::ELOOP as i32].contains(&number)) => {
+            EndReason::CannotStart
+        }
+        _ => EndReason::MachineFault,
+    }
 }
 
 fn command(spec: &Spec) -> io::Result<Command> {

@@ -7,14 +7,14 @@ use std::{
 
 use agent::sandbox::Sandbox;
 use command_log::remote::protocol::{FailureCode, FromAgent, ReadFrom};
-use log_schema::{Class, Event, TaskState, event::AgentRemovedV1, job::RunSpecV1, task::EndReason};
+use log_schema::{Class, Event, PortRanges, TaskState, event::AgentRemovedV1, job::RunSpecV1, task::EndReason};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 
 use crate::{
-    cell::{Cell, accepted, kill_requested, me, placed, read_log, shell},
+    cell::{Cell, accepted, kill_requested, me, placed, placed_with, read_log, shell},
     supervised::{alive, until},
 };
 
@@ -169,6 +169,40 @@ async fn what_cannot_be_started_is_reported_with_a_message() {
     let end = cell.end("job.0", TaskState::Failed).await;
     assert_eq!(end.reason, EndReason::CannotStart);
     assert!(end.message.expect("a message").contains("did not say what the task runs"));
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_another_program_holds_is_said_before_anything_starts() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    let holder = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let port = holder.local_addr().expect("bound").port();
+    let ports = PortRanges::new(vec![(port, port)]).expect("legal");
+    cell.decides(vec![placed_with("fw/t1", 1, ports.clone(), shell("touch ran"))]);
+    let end = cell.end("fw/t1", TaskState::Failed).await;
+    assert_eq!((end.reason, &end.ports), (EndReason::PortsHeld, &ports));
+    assert!(end.message.expect("a message").contains(&port.to_string()));
+    assert!(!cell.work("fw~t1.1").join("ran").exists());
+    drop(holder);
+    cell.decides(vec![placed_with("fw/t2", 2, ports, shell("true"))]);
+    assert_eq!(cell.end("fw/t2", TaskState::Finished).await.exit_code, Some(0));
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_cannot_make_a_sandbox_says_that_it_is_at_fault() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    // A file where the directory of the sandboxes was: no sandbox can be made, even by root.
+    std::fs::remove_dir(cell.sandboxes()).expect("an empty directory");
+    std::fs::write(cell.sandboxes(), "").expect("a file");
+    cell.decides(vec![placed("fw/t1", 1, Some(shell("true")))]);
+    let end = cell.end("fw/t1", TaskState::Failed).await;
+    assert_eq!(end.reason, EndReason::MachineFault);
+    assert!(end.message.expect("a message").contains("sandbox"));
     agent.leave().await;
 }
 

@@ -15,7 +15,7 @@ use command_log::{
 use futures_util::{SinkExt, StreamExt};
 use log_schema::{
     AgentId, AnswerV1, Chain, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, Incarnation, JobId, Offset,
-    Principal, Record, Resources, RoleName, TaskId, TaskState, TimeMs,
+    PortRanges, Principal, Record, Resources, RoleName, TaskId, TaskState, TimeMs,
     command::UpdateTaskStatusV1,
     event::{JobAcceptedV1, TaskKillRequestedV1, TaskPlacedV1},
     job::{JobKind, JobSpecV1, RestartOn, RestartV1, RunSpecV1},
@@ -99,6 +99,16 @@ pub fn placed(task: &str, incarnation: u64, run: Option<RunSpecV1>) -> Event {
         agent: me(),
         resources: Resources::default(),
         run: run.map(Box::new),
+    })
+}
+
+pub fn placed_with(task: &str, incarnation: u64, ports: PortRanges, run: RunSpecV1) -> Event {
+    Event::TaskPlaced(TaskPlacedV1 {
+        task: self::task(task),
+        incarnation: Incarnation(incarnation),
+        agent: me(),
+        resources: Resources { ports, ..Resources::default() },
+        run: Some(Box::new(run)),
     })
 }
 

@@ -63,7 +63,7 @@ fn lose(emit: &mut Emit<'_>, task_ref: &TaskRef) {
         end: Some(EndV1::because(EndReason::AgentLost)),
     };
     emit.emit(Event::TaskStatusChanged(event));
-    after_end(emit, task_ref);
+    after_end(emit, task_ref, Some(EndReason::AgentLost));
 }
 
 /// Ends the next offer of a framework that wants none.

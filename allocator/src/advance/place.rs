@@ -1,5 +1,7 @@
 //! Who waits for a place.
 
+use std::collections::BTreeSet;
+
 use log_schema::{
     Event, Incarnation, TaskId,
     event::{OfferEnd, OfferEndedV1, PlacementDeferredV1, TaskPlacedV1},
@@ -10,7 +12,7 @@ use crate::{
     decide::Emit,
     place::{best_agent, best_agent_under_offers, fit::grant, reasons::reasons},
     state::{
-        agents::AgentNo,
+        agents::{AgentNo, Owner},
         jobs::{Job, JobNo},
         queue::{Openness, ShapeNo, TASKS_PER_TURN},
     },
@@ -47,12 +49,24 @@ pub fn say_deferred(emit: &mut Emit<'_>) -> bool {
 
 /// Places the next waiting task of a job, or defers the job; says whether a task was placed.
 fn place_one(emit: &mut Emit<'_>, number: JobNo, shape: ShapeNo) -> bool {
-    let found = best_agent(emit.state, shape).or_else(|| make_room(emit, shape));
+    let found = find_agent(emit, number, shape);
     match found {
         Some(agent) => place(emit, number, shape, agent),
         None => defer(emit, number),
     }
     found.is_some()
+}
+
+/// An agent on which no start of the job has failed lately, then any. A job may be the only one that cannot
+/// start there, so the agent itself stays in use, and a job that fits nowhere else tries it again.
+fn find_agent(emit: &mut Emit<'_>, number: JobNo, shape: ShapeNo) -> Option<AgentNo> {
+    let job = &emit.state.jobs.get(number).spec.id;
+    let avoid = emit.state.failed_on.get(&Owner::job(job)).cloned().unwrap_or_default();
+    let find = |emit: &mut Emit<'_>, avoid: &BTreeSet<AgentNo>| {
+        best_agent(emit.state, shape, avoid).or_else(|| make_room(emit, shape, avoid))
+    };
+    let found = find(emit, &avoid);
+    if found.is_none() && !avoid.is_empty() { find(emit, &BTreeSet::new()) } else { found }
 }
 
 fn place(emit: &mut Emit<'_>, number: JobNo, shape: ShapeNo, agent: AgentNo) {
@@ -71,11 +85,11 @@ fn place(emit: &mut Emit<'_>, number: JobNo, shape: ShapeNo, agent: AgentNo) {
 }
 
 /// Rescinds the offers of the best agent on which the task would fit without them.
-fn make_room(emit: &mut Emit<'_>, shape: ShapeNo) -> Option<AgentNo> {
+fn make_room(emit: &mut Emit<'_>, shape: ShapeNo, avoid: &BTreeSet<AgentNo>) -> Option<AgentNo> {
     if emit.state.frameworks.offers.is_empty() {
         return None;
     }
-    let agent = best_agent_under_offers(emit.state, shape)?;
+    let agent = best_agent_under_offers(emit.state, shape, avoid)?;
     let offers: Vec<_> = emit.state.agents.get(agent).offers.iter().copied().collect();
     for offer in offers {
         emit.emit(Event::OfferEnded(OfferEndedV1 { offer, reason: OfferEnd::NeededByJob }));

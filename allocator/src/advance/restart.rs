@@ -1,6 +1,6 @@
 //! What follows when a task has ended: another start, or the end of its job.
 
-use log_schema::{Event, TaskState, event::TaskRestartScheduledV1, job::RestartOn};
+use log_schema::{Event, TaskState, event::TaskRestartScheduledV1, job::RestartOn, task::EndReason};
 
 use super::end::{end_job_if_over, task_id};
 use crate::{
@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// Schedules the next start of a job's task that has just ended, or ends its job.
-pub fn after_end(emit: &mut Emit<'_>, task_ref: &TaskRef) {
+pub fn after_end(emit: &mut Emit<'_>, task_ref: &TaskRef, reason: Option<EndReason>) {
     let TaskRef::Job { job: number, index } = task_ref else { return };
     let job = emit.state.jobs.get(*number);
     let task = job.task(*index).expect("a task that has ended was placed");
     let Phase::Ended(state) = task.phase else { panic!("a task that has ended is in its last state") };
-    if let Some((delay_ms, restarts)) = next_start(job, *index, task, state) {
+    if let Some((delay_ms, restarts)) = next_start(job, *index, task, state, reason) {
         let task = task_id(emit.state, task_ref);
         emit.emit(Event::TaskRestartScheduled(TaskRestartScheduledV1 { task, delay_ms, restarts }));
     } else {
@@ -26,7 +26,7 @@ pub fn after_end(emit: &mut Emit<'_>, task_ref: &TaskRef) {
 }
 
 /// The wait before the next start and the restarts counted by then; `None` where there is none.
-fn next_start(job: &Job, index: u32, task: &Task, state: TaskState) -> Option<(u64, u32)> {
+fn next_start(job: &Job, index: u32, task: &Task, state: TaskState, reason: Option<EndReason>) -> Option<(u64, u32)> {
     let policy = &job.spec.restart;
     let unwanted = job.standing != Standing::Running || index >= job.count || task.doomed;
     if unwanted {
@@ -34,6 +34,11 @@ fn next_start(job: &Job, index: u32, task: &Task, state: TaskState) -> Option<(u
     }
     // Killed for a scale-down that was taken back meanwhile: it is wanted again at once.
     if task.kill_requested && state == TaskState::Killed {
+        return Some((0, task.restarts));
+    }
+    // The cell gave it ports that others hold. Nothing of it ran, and it gets other ports: at once, whatever
+    // its policy is, and not counted.
+    if reason == Some(EndReason::PortsHeld) {
         return Some((0, task.restarts));
     }
     let counted = (policy.delay_ms(task.restarts), task.restarts.saturating_add(1));

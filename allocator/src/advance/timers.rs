@@ -3,7 +3,8 @@
 use log_schema::{
     Event, TaskId,
     event::{
-        AgentLeavingV1, FilterExpiredV1, JobForgottenV1, OfferEnd, OfferEndedV1, TaskForgottenV1, TaskRestartDueV1,
+        AgentLeavingV1, AgentPortsFreedV1, AgentResumedV1, AgentStartForgivenV1, FilterExpiredV1, JobForgottenV1,
+        OfferEnd, OfferEndedV1, TaskForgottenV1, TaskRestartDueV1,
     },
 };
 
@@ -15,6 +16,15 @@ pub fn step(emit: &mut Emit<'_>) -> bool {
     let Some(due) = state.timers.first_due(state.now).cloned() else { return false };
     let event = match due {
         Due::AgentLost(agent) => Event::AgentLeaving(AgentLeavingV1 { agent: state.agents.get(agent).id.clone() }),
+        Due::StartForgiven(number, owner) => {
+            let agent = state.agents.get(number);
+            let task = agent.failed_starts[&owner].task.clone();
+            Event::AgentStartForgiven(AgentStartForgivenV1 { agent: agent.id.clone(), task })
+        }
+        Due::Resumed(agent) => Event::AgentResumed(AgentResumedV1 { agent: state.agents.get(agent).id.clone() }),
+        Due::PortsFreed(agent, ports) => {
+            Event::AgentPortsFreed(AgentPortsFreedV1 { agent: state.agents.get(agent).id.clone(), ports })
+        }
         Due::Restart(job, index) => {
             Event::TaskRestartDue(TaskRestartDueV1 { task: TaskId::of_job(&state.job_id(job), index) })
         }

@@ -1,6 +1,6 @@
 //! Folds what happens to agents.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use log_schema::{
     AgentId, Resources,
@@ -22,6 +22,11 @@ impl State {
             number,
             standing: Standing::Up,
             free: capacity.clone(),
+            overcommitted: false,
+            failed_starts: BTreeMap::new(),
+            suspended: None,
+            suspensions: 0,
+            ports_held: BTreeMap::new(),
             capacity,
             attributes,
             allocated: Resources::default(),
@@ -40,8 +45,7 @@ impl State {
         let agent = self.agents.get_mut(number);
         assert!(agent.offered.is_empty(), "offers of an agent are rescinded before it changes");
         agent.attributes.clone_from(&event.attributes);
-        let free = agent.capacity.checked_sub(&agent.allocated);
-        agent.free = free.unwrap_or_else(|| panic!("agent {} oversold", agent.id));
+        agent.free = agent.left();
         self.reclassify(number);
         self.room_changed(number);
     }
@@ -70,6 +74,7 @@ impl State {
         self.leaving.remove(&number);
         self.frameworks.offerable.remove(&number);
         self.drop_filters_on(number);
+        self.drop_timers_on(number);
         if let Some(index) = &mut self.index {
             index.remove(number);
         }

@@ -25,7 +25,10 @@ impl State {
     /// Gives resources back to an agent's free ones.
     pub(crate) fn free_room(&mut self, number: AgentNo, resources: &Resources) {
         let agent = self.agents.get_mut(number);
-        agent.free.try_add(resources).unwrap_or_else(|| panic!("agent {} freed twice", agent.id));
+        // What an overcommitted agent gets back is still less than its tasks hold, until it is said to be enough.
+        if !agent.overcommitted {
+            agent.free.try_add(resources).unwrap_or_else(|| panic!("agent {} freed twice", agent.id));
+        }
         self.room_changed(number);
     }
 
@@ -44,7 +47,7 @@ impl State {
 
     fn reconsider_blocked(&mut self, number: AgentNo) {
         let agent = self.agents.get(number);
-        let room = agent.is_up().then(|| agent.free_without_offers());
+        let room = agent.takes_work().then(|| agent.free_without_offers());
         let fits = |ask: &Ask| room.as_deref().is_some_and(|room| would_fit_in(ask, agent, room));
         self.queue.reconsider_blocked(number, fits);
     }
@@ -56,7 +59,7 @@ impl State {
         }
         let agent = self.agents.get(number);
         let wanted = self.frameworks.wanting > agent.filtered_by;
-        if agent.is_up() && agent.has_free() && wanted {
+        if agent.takes_work() && agent.has_free() && wanted {
             self.frameworks.offerable.insert(number);
         } else {
             self.frameworks.offerable.remove(&number);

@@ -69,6 +69,10 @@ impl State {
         assert!(before.may_become(event.state), "task {}: {before} to {}", event.task, event.state);
         if !event.state.is_terminal() {
             task.phase = Phase::Active(event.state);
+            let agent = task.agent;
+            if event.state == TaskState::Running {
+                self.start_succeeded(agent);
+            }
             return;
         }
         task.phase = Phase::Ended(event.state);

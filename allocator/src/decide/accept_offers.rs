@@ -142,7 +142,7 @@ fn check_sum(launches: &[LaunchV1], offered: &Resources) -> Result<(), Refusal> 
 
 /// Resources as a refusal shows them: ports in countless ranges are cut short.
 #[expect(clippy::unnecessary_box_returns, reason = "a refusal's two sides are boxed where they are made")]
-pub(super) fn shown(resources: &Resources) -> Box<Resources> {
+fn shown(resources: &Resources) -> Box<Resources> {
     let ranges = resources.ports.ranges().iter().copied().take(PORT_RANGES_SHOWN_MAX).collect();
     let ports = PortRanges::new(ranges).expect("ranges of a legal set");
     let Resources { cpu, mem, disk, gpu, ports: _, custom } = resources;

@@ -6,17 +6,18 @@ use compact_str::CompactString;
 use log_schema::{
     Event, Refusal,
     command::ReportAgentV1,
-    event::{AgentAdmittedV1, AgentChangedV1, AgentReturnedV1, OfferEnd, OfferEndedV1},
+    event::{
+        AgentAdmittedV1, AgentChangedV1, AgentOvercommittedV1, AgentRelievedV1, AgentReturnedV1, OfferEnd, OfferEndedV1,
+    },
 };
 
 use super::{
     Emit,
-    accept_offers::shown,
     check_run::{at_most, check_amounts},
 };
 use crate::{
     share::AGENTS_MAX,
-    state::agents::{Agent, Standing},
+    state::agents::{Agent, AgentNo, Standing},
 };
 
 /// The most attributes of one agent.
@@ -30,9 +31,10 @@ pub(super) fn decide(emit: &mut Emit<'_>, command: ReportAgentV1) -> Result<(), 
     let known = emit.state.agents.by_id(&command.agent);
     match known {
         None => check_agent_count(emit.state.agents.count())?,
-        Some(known) => check_known(known, &command)?,
+        Some(known) => check_known(known)?,
     }
-    if command.capacity.cpu.is_zero() && command.capacity.mem.is_zero() {
+    // An agent that is known may have lost everything; its tasks are no reason to doubt it.
+    if known.is_none() && command.capacity.cpu.is_zero() && command.capacity.mem.is_zero() {
         return Err(Refusal::CapacityEmpty { agent: command.agent });
     }
     match known {
@@ -55,17 +57,9 @@ fn check_agent_count(count: u32) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_known(known: &Agent, command: &ReportAgentV1) -> Result<(), Refusal> {
-    let agent = command.agent.clone();
-    if !known.allocated.fits_in(&command.capacity) {
-        return Err(Refusal::CapacityBelowUse {
-            agent,
-            reported: shown(&command.capacity),
-            used: shown(&known.allocated),
-        });
-    }
+fn check_known(known: &Agent) -> Result<(), Refusal> {
     if known.standing == Standing::Leaving {
-        return Err(Refusal::AgentLeaving { agent });
+        return Err(Refusal::AgentLeaving { agent: known.id.clone() });
     }
     Ok(())
 }
@@ -76,17 +70,35 @@ fn admit(emit: &mut Emit<'_>, command: ReportAgentV1) {
     emit.emit(Event::AgentAdmitted(AgentAdmittedV1 { agent, number, capacity, attributes }));
 }
 
+/// What the agent has now is the truth, whatever its tasks hold.
 fn update(emit: &mut Emit<'_>, command: ReportAgentV1) {
     let ReportAgentV1 { agent, capacity, attributes } = command;
-    let known = emit.state.agents.by_id(&agent).expect("looked up before");
+    let number = emit.state.agents.number(&agent).expect("looked up before");
+    let known = emit.state.agents.get(number);
     let (away, offers) = (!known.is_up(), known.offers.clone());
     if known.capacity != capacity || known.attributes != attributes {
         for offer in offers {
             emit.emit(Event::OfferEnded(OfferEndedV1 { offer, reason: OfferEnd::AgentChanged }));
         }
+        let known = emit.state.agents.get(number);
+        // First overcommitted, then changed: at no moment does it promise what it does not have.
+        if !known.overcommitted && !known.allocated.fits_in(&capacity) {
+            let used = known.allocated.clone();
+            let event = AgentOvercommittedV1 { agent: agent.clone(), used, capacity: capacity.clone() };
+            emit.emit(Event::AgentOvercommitted(event));
+        }
         emit.emit(Event::AgentChanged(AgentChangedV1 { agent: agent.clone(), capacity, attributes }));
+        relieve_if_enough(emit, number);
     }
     if away {
         emit.emit(Event::AgentReturned(AgentReturnedV1 { agent }));
+    }
+}
+
+/// Says that an overcommitted agent has enough again, where it has.
+pub(super) fn relieve_if_enough(emit: &mut Emit<'_>, number: AgentNo) {
+    let agent = emit.state.agents.get(number);
+    if agent.overcommitted && agent.allocated.fits_in(&agent.capacity) {
+        emit.emit(Event::AgentRelieved(AgentRelievedV1 { agent: agent.id.clone() }));
     }
 }

@@ -35,10 +35,20 @@ pub(super) fn event_bytes_max(event: &Event) -> usize {
         }
         Event::TaskStatusChanged(e) => {
             let message = e.end.as_ref().and_then(|end| end.message.as_ref());
-            PLAIN_EVENT_BYTES_MAX + message.map_or(0, String::len)
+            let ports = e.end.as_ref().map_or(0, |end| end.ports.ranges().len());
+            PLAIN_EVENT_BYTES_MAX + message.map_or(0, String::len) + ports * PORT_RANGE_BYTES_MAX
         }
-        Event::AgentAdmitted(_) | Event::AgentChanged(_) => encoded_len(event),
+        Event::AgentAdmitted(_)
+        | Event::AgentChanged(_)
+        | Event::AgentOvercommitted(_)
+        | Event::AgentPortsHeld(_)
+        | Event::AgentPortsFreed(_) => encoded_len(event),
         Event::TimeAdvanced(_)
+        | Event::AgentRelieved(_)
+        | Event::AgentStartFailed(_)
+        | Event::AgentStartForgiven(_)
+        | Event::AgentSuspended(_)
+        | Event::AgentResumed(_)
         | Event::AgentUnreachable(_)
         | Event::AgentReturned(_)
         | Event::AgentLeaving(_)

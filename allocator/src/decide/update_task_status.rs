@@ -2,9 +2,14 @@
 //!
 //! Idempotent by task, incarnation and state: a status that is said again changes nothing.
 
-use log_schema::{Event, Refusal, TaskState, command::UpdateTaskStatusV1, event::TaskStatusChangedV1, task::EndV1};
+use log_schema::{
+    Event, PortRanges, Refusal, TaskState,
+    command::UpdateTaskStatusV1,
+    event::TaskStatusChangedV1,
+    task::{EndReason, EndV1},
+};
 
-use super::Emit;
+use super::{Emit, failed_start::after_failed_start, report_agent::relieve_if_enough};
 use crate::{
     advance::after_end,
     state::{
@@ -27,10 +32,15 @@ pub(super) fn decide(emit: &mut Emit<'_>, command: UpdateTaskStatusV1) -> Result
         return Ok(());
     }
     let UpdateTaskStatusV1 { task, incarnation, agent, state, end, observed: _ } = command;
-    let end = end.map(short);
-    emit.emit(Event::TaskStatusChanged(TaskStatusChangedV1 { task, incarnation, agent, state, end }));
-    if state.is_terminal() {
-        after_end(emit, &task_ref);
+    let known = emit.state.find_task(&task_ref).expect("found above");
+    let (number, given) = (known.agent, known.resources.ports.clone());
+    let end = end.map(|end| short(end, &given));
+    let status = TaskStatusChangedV1 { task: task.clone(), incarnation, agent, state, end: end.clone() };
+    emit.emit(Event::TaskStatusChanged(status));
+    if let Some(end) = end {
+        relieve_if_enough(emit, number);
+        after_failed_start(emit, number, &task, &end);
+        after_end(emit, &task_ref, Some(end.reason));
     }
     Ok(())
 }
@@ -65,9 +75,16 @@ fn check_agent(state: &State, task: &Task, command: &UpdateTaskStatusV1) -> Resu
     }
 }
 
-/// An end with its message cut to [`MESSAGE_BYTES_MAX`]: a task that has ended is not refused over a
-/// long message.
-fn short(mut end: EndV1) -> EndV1 {
+/// An end with its message cut to [`MESSAGE_BYTES_MAX`], and with none but the ports that the task was
+/// given: a task that has ended is not refused over a long message or a wrong port.
+fn short(mut end: EndV1, given: &PortRanges) -> EndV1 {
+    end.ports = given.minus(&given.minus(&end.ports));
+    match end.reason {
+        // A task without ports is not started again and again over ports that it never had.
+        EndReason::PortsHeld if given.is_empty() => end.reason = EndReason::CannotStart,
+        EndReason::PortsHeld if end.ports.is_empty() => end.ports = given.clone(),
+        _ => {}
+    }
     if let Some(message) = &mut end.message {
         message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
     }

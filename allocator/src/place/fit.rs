@@ -7,17 +7,17 @@ use log_schema::{
 
 use crate::state::{agents::Agent, queue::Ask};
 
-/// Whether the agent is up, meets the constraints and has room.
+/// Whether the agent takes work, meets the constraints and has room.
 pub fn fits(ask: &Ask, agent: &Agent) -> bool {
-    agent.is_up() && has_room(ask, &agent.free) && meets(&ask.constraints, agent)
+    agent.takes_work() && has_room(ask, &agent.free) && meets(&ask.constraints, agent)
 }
 
 /// Whether it would fit if the agent's offers were rescinded.
 pub fn would_fit_without_offers(ask: &Ask, agent: &Agent) -> bool {
-    agent.is_up() && would_fit_in(ask, agent, &agent.free_without_offers())
+    agent.takes_work() && would_fit_in(ask, agent, &agent.free_without_offers())
 }
 
-/// Whether it would fit in this much room of an agent that is up.
+/// Whether it would fit in this much room of an agent that takes work.
 pub fn would_fit_in(ask: &Ask, agent: &Agent, room: &Resources) -> bool {
     has_room(ask, room) && meets(&ask.constraints, agent)
 }

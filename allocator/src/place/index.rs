@@ -129,22 +129,23 @@ impl Index {
         index
     }
 
-    /// The best agent for a task by a policy.
-    pub fn best(&mut self, ask: &Ask, policy: Policy, agents: &Agents) -> Option<AgentNo> {
+    /// The best agent for a task by a policy, but for those to avoid.
+    pub fn best(&mut self, ask: &Ask, policy: Policy, agents: &Agents, avoid: &BTreeSet<AgentNo>) -> Option<AgentNo> {
+        let wanted = |number| !avoid.contains(&number) && fits(ask, agents.get(number));
         let number = self.view_for(ask, agents);
         self.asked += 1;
         let view = self.views.get_mut(&number).expect("made above");
         view.asked = self.asked;
         match policy {
-            Policy::Binpack => view.tightest(ask, agents),
-            Policy::Spread => view.roomiest(ask, agents),
+            Policy::Binpack => view.tightest(ask, wanted),
+            Policy::Spread => view.roomiest(ask, wanted),
         }
     }
 
     /// Takes note of what is free on an agent and whether it is up.
     pub fn refresh(&mut self, agent: &Agent) {
         let entry = &mut self.entries[agent.number as usize];
-        let position = agent.is_up().then(|| Position::of(agent));
+        let position = agent.takes_work().then(|| Position::of(agent));
         if entry.position == position {
             return;
         }
@@ -209,21 +210,21 @@ impl Index {
 
 impl View {
     /// The least CPU, then the least memory, then the lowest number.
-    fn tightest(&self, ask: &Ask, agents: &Agents) -> Option<AgentNo> {
+    fn tightest(&self, ask: &Ask, wanted: impl Fn(AgentNo) -> bool) -> Option<AgentNo> {
         let mem = ask.resources.mem.0;
         let mut from = Position::first(ask.resources.cpu.0, mem);
         loop {
             let found = *self.by_free.range(from..).next()?;
             from = match found {
                 _ if found.mem() < mem => Position::first(found.cpu(), mem),
-                _ if fits(ask, agents.get(found.number())) => return Some(found.number()),
+                _ if wanted(found.number()) => return Some(found.number()),
                 _ => found.next(),
             };
         }
     }
 
     /// The most CPU, then the most memory, then the lowest number.
-    fn roomiest(&self, ask: &Ask, agents: &Agents) -> Option<AgentNo> {
+    fn roomiest(&self, ask: &Ask, wanted: impl Fn(AgentNo) -> bool) -> Option<AgentNo> {
         let (cpu, mem) = (ask.resources.cpu.0, ask.resources.mem.0);
         let mut before = Position(u128::MAX);
         loop {
@@ -237,7 +238,7 @@ impl View {
             }
             before = Position::first(found.cpu(), found.mem());
             let alike = self.by_free.range(before..=found);
-            let best = alike.map(|position| position.number()).find(|number| fits(ask, agents.get(*number)));
+            let best = alike.map(|position| position.number()).find(|number| wanted(*number));
             if best.is_some() {
                 return best;
             }

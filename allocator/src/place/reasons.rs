@@ -24,6 +24,8 @@ pub fn reason(ask: &Ask, agent: &Agent) -> Option<Reason> {
     match () {
         () if fits(ask, agent) => None,
         () if !agent.is_up() => Some(Reason::AgentAway),
+        () if agent.overcommitted => Some(Reason::AgentOvercommitted),
+        () if agent.suspended.is_some() => Some(Reason::AgentSuspended),
         () if !meets(&ask.constraints, agent) => Some(Reason::ConstraintUnmet),
         () => too_small(ask, &agent.capacity).or_else(|| taken(ask, &agent.free)),
     }

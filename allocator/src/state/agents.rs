@@ -5,8 +5,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use compact_str::CompactString;
-use log_schema::{AgentId, OfferId, PortRanges, Resources};
+use compact_str::{CompactString, format_compact};
+use log_schema::{AgentId, JobId, OfferId, PortRanges, Resources, TaskId, TaskOwner, event::StartFault};
 use serde::{Deserialize, Serialize};
 
 use super::{hosted::Hosted, names::Names, timers::TimerId};
@@ -29,6 +29,38 @@ pub enum Standing {
     Leaving,
 }
 
+/// A job or framework, as failed starts are counted by: `web`, or `spark/`. By name rather than by number,
+/// since a failure may count for longer than its job is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Owner(CompactString);
+
+impl Owner {
+    /// Whose task it is.
+    pub fn of(task: &TaskId) -> Self {
+        match task.owner() {
+            TaskOwner::Job { job, .. } => Self(job.into()),
+            TaskOwner::Framework { framework, .. } => Self(format_compact!("{framework}/")),
+        }
+    }
+
+    /// A job.
+    pub fn job(job: &JobId) -> Self {
+        Self(job.as_str().into())
+    }
+}
+
+/// A failed start that counts against an agent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FailedStart {
+    /// Whose start failed.
+    pub task: TaskId,
+    /// Whose fault it was.
+    pub fault: StartFault,
+    /// When it counts no more.
+    pub timer: TimerId,
+}
+
 /// One machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Agent {
@@ -46,8 +78,19 @@ pub struct Agent {
     pub allocated: Resources,
     /// What is out in offers.
     pub offered: Resources,
-    /// `capacity - allocated - offered`.
+    /// `capacity - allocated - offered`, without the ports that other programs hold; nothing while it is
+    /// overcommitted.
     pub free: Resources,
+    /// Whether its tasks hold more than it has: it reported less than before.
+    pub overcommitted: bool,
+    /// Failed starts that count against it, by the job or framework whose start failed.
+    pub failed_starts: BTreeMap<Owner, FailedStart>,
+    /// While it is suspended, the timer that ends the suspension.
+    pub suspended: Option<TimerId>,
+    /// How many suspensions it has had since its last good start.
+    pub suspensions: u32,
+    /// Ports that other programs hold, each set with the timer that gives it back.
+    pub ports_held: BTreeMap<TimerId, PortRanges>,
     /// The tasks that hold something here.
     pub tasks: Hosted,
     /// The offers that stand.
@@ -57,9 +100,31 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Whether new work may go to it.
+    /// Whether it is there.
     pub fn is_up(&self) -> bool {
         self.standing == Standing::Up
+    }
+
+    /// Whether new work may go to it.
+    pub fn takes_work(&self) -> bool {
+        self.is_up() && !self.overcommitted && self.suspended.is_none()
+    }
+
+    /// What is left of its capacity. Nothing while it is overcommitted, even of what it has enough of: a
+    /// machine that lost a part of what its tasks count on is not filled up further.
+    ///
+    /// # Panics
+    /// Where it holds more than it has without being overcommitted.
+    pub fn left(&self) -> Resources {
+        if self.overcommitted {
+            return Resources::default();
+        }
+        let left = self.capacity.checked_sub(&self.allocated).and_then(|left| left.checked_sub(&self.offered));
+        let mut left = left.unwrap_or_else(|| panic!("agent {} oversold", self.id));
+        for held in self.ports_held.values() {
+            left.ports = left.ports.minus(held);
+        }
+        left
     }
 
     /// Whether it has CPU or memory to offer, and few enough offers.

@@ -6,10 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
-use log_schema::{OfferId, TimeMs};
+use log_schema::{OfferId, PortRanges, TimeMs};
 use serde::{Deserialize, Serialize};
 
-use super::{agents::AgentNo, frameworks::FrameworkNo, jobs::JobNo};
+use super::{
+    agents::{AgentNo, Owner},
+    frameworks::FrameworkNo,
+    jobs::JobNo,
+};
 
 /// A timer's number, in order of setting.
 pub type TimerId = u64;
@@ -19,6 +23,12 @@ pub type TimerId = u64;
 pub enum Due {
     /// An unreachable agent is given up.
     AgentLost(AgentNo),
+    /// A failed start counts no more against an agent.
+    StartForgiven(AgentNo, Owner),
+    /// An agent's suspension is over.
+    Resumed(AgentNo),
+    /// Ports that another program held are given to tasks again.
+    PortsFreed(AgentNo, PortRanges),
     /// A task's back-off is over.
     Restart(JobNo, u32),
     /// An ended job is forgotten.

@@ -16,6 +16,7 @@ const STORIES: &[&str] = &[
     include_str!("story_of_refusals.rs"),
     include_str!("story_of_restarts.rs"),
     include_str!("story_of_shares.rs"),
+    include_str!("story_of_unwell_agents.rs"),
 ];
 
 /// Events that no story can show: there is one version of the logic so far.

@@ -22,4 +22,5 @@ mod story_of_placement;
 mod story_of_refusals;
 mod story_of_restarts;
 mod story_of_shares;
+mod story_of_unwell_agents;
 mod tell;

@@ -3,6 +3,7 @@
 //! ```text
 //! agent a1 cpu=4 mem=8Gi ports=31000-31009 licences=2 rack=r1      words are attributes, numbers custom resources
 //! job db kind=service count=2 cpu=1.5 mem=512Mi in.rack=r1|r2 restart=any limit=3 backoff=100 backoff_max=1000
+//! status db.0 failed end=ports_held held=31000      end= names what kept it from starting
 //! status db.0 running      status db.0 failed exit=1      status db.0 killed inc=3 on=a2
 //! accept f1 o1,o2 filter=5000; t1 cpu=1 mem=1Gi; t2 cpu=1 mem=1Gi
 //! stop db      scale db 3      kill db.0      framework f1 role=web      decline f1 o1 filter=5000      set policy=spread
@@ -206,13 +207,17 @@ fn update_task_status(words: &mut Words, state: &State) -> Command {
 fn end(words: &mut Words, state: TaskState) -> Option<EndV1> {
     let code = words.take("exit").map(|code| code.parse::<i32>().expect("an exit code"));
     let (reason, code) = match (words.take("end").as_deref(), state) {
+        (Some("cannot_start"), _) => (EndReason::CannotStart, None),
+        (Some("machine_fault"), _) => (EndReason::MachineFault, None),
+        (Some("ports_held"), _) => (EndReason::PortsHeld, None),
         (Some("none"), _) | (None, TaskState::Placed | TaskState::Starting | TaskState::Running) => return None,
         (Some(_), _) | (None, TaskState::Finished) => (EndReason::Exited, Some(code.unwrap_or(0))),
         (None, TaskState::Failed) => (EndReason::Exited, Some(code.unwrap_or(1))),
         (None, TaskState::Killed) => (EndReason::Requested, code),
         (None, TaskState::Lost) => (EndReason::AgentLost, code),
     };
-    Some(EndV1 { exit_code: code, ..EndV1::because(reason) })
+    let ports = words.take("held").map(|ports| ports.parse().expect("ports")).unwrap_or_default();
+    Some(EndV1 { exit_code: code, ports, ..EndV1::because(reason) })
 }
 
 fn known(state: &State, task: &TaskId) -> (Incarnation, AgentId) {

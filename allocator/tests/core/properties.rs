@@ -81,6 +81,10 @@ fn line(random: &mut Random, flavour: u64, number: usize) -> String {
     match random.below(if flavour == 1 { 34 } else { 30 }) {
         0..=3 => format!("agent a{agent} {}{}", amounts(random, 8), extras(random)),
         4..=8 => submit(random, job),
+        9 if random.one_in(3) => {
+            let ends = ["cannot_start", "machine_fault", "machine_fault", "ports_held", "ports_held held=100,103"];
+            format!("status {task} failed end={}", random.pick(&ends))
+        }
         9..=13 => {
             format!("status {task} {}", random.pick(&["starting", "running", "finished", "failed", "killed", "lost"]))
         }

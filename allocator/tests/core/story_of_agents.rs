@@ -168,25 +168,6 @@ fn an_agent_of_many_tasks_leaves_in_slices_and_takes_nothing_meanwhile() {
 }
 
 #[test]
-fn capacity_may_shrink_to_what_tasks_hold_and_no_further() {
-    assert_snapshot!(story("
-        agent a1 cpu=4 mem=4Gi ports=100-109
-        job db cpu=1 mem=1Gi ports=2
-        agent a1 cpu=1 mem=1Gi ports=100-101
-        agent a1 cpu=1 mem=1Gi ports=102-109
-        agent a1 cpu=0.999 mem=1Gi ports=100-101
-        job other cpu=0.001 mem=1Mi
-    "), @"
-    1 agent.admitted a1 cpu=4 mem=4Gi ports=100-109
-    2 job.accepted db; task.placed db.0#1 on a1 cpu=1 mem=1Gi ports=100-101
-    3 agent.changed a1 cpu=1 mem=1Gi ports=100-101
-    4 refused 22 CapacityBelowUse: agent a1 reports cpu=1 mem=1Gi ports=102-109, but its tasks hold cpu=1 mem=1Gi ports=100-101
-    5 refused 22 CapacityBelowUse: agent a1 reports cpu=0.999 mem=1Gi ports=100-101, but its tasks hold cpu=1 mem=1Gi ports=100-101
-    6 job.accepted other; placement.deferred other (1 wait): CpuTaken x1
-    ");
-}
-
-#[test]
 fn unreachable_and_removed_agents_lose_their_offers() {
     assert_snapshot!(story("
         agent a1 cpu=4 mem=4Gi

@@ -62,6 +62,16 @@ fn about(event: &Event) -> String {
         Event::TimeAdvanced(e) => e.now.to_string(),
         Event::AgentAdmitted(e) => format!("{} {}{}", e.agent, e.capacity, pairs(&e.attributes)),
         Event::AgentChanged(e) => format!("{} {}{}", e.agent, e.capacity, pairs(&e.attributes)),
+        Event::AgentOvercommitted(e) => format!("{} has {}, its tasks hold {}", e.agent, e.capacity, e.used),
+        Event::AgentRelieved(e) => e.agent.to_string(),
+        Event::AgentStartFailed(e) => {
+            format!("{} {} fault={} for {} ms", e.agent, e.task, wire(&e.fault), e.counts_ms)
+        }
+        Event::AgentStartForgiven(e) => format!("{} {}", e.agent, e.task),
+        Event::AgentSuspended(e) => format!("{} for {} ms, suspensions={}", e.agent, e.suspended_ms, e.suspensions),
+        Event::AgentResumed(e) => e.agent.to_string(),
+        Event::AgentPortsHeld(e) => format!("{} {} for {} ms", e.agent, e.ports, e.held_ms),
+        Event::AgentPortsFreed(e) => format!("{} {}", e.agent, e.ports),
         Event::AgentUnreachable(e) => e.agent.to_string(),
         Event::AgentReturned(e) => e.agent.to_string(),
         Event::AgentLeaving(e) => e.agent.to_string(),

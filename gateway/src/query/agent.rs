@@ -89,6 +89,27 @@ impl Agent {
         Resources(self.row.offered.clone())
     }
 
+    /// Whether its tasks hold more than it has, since it reported less than before: nothing new is placed on it.
+    async fn overcommitted(&self) -> bool {
+        self.row.overcommitted
+    }
+
+    /// Whether it is suspended, because starts failed on it: nothing new is placed on it for some time.
+    async fn suspended(&self) -> bool {
+        self.row.suspended
+    }
+
+    /// Tasks that could not be started here: one for each job and framework for which it counts. These are
+    /// placed elsewhere first.
+    async fn failed_starts(&self) -> Vec<&str> {
+        self.row.failed_starts.iter().map(|failed| failed.task.as_str()).collect()
+    }
+
+    /// Ports that programs outside the cell hold, and that are given to no task for some time; as in `31000-31005,40000`.
+    async fn ports_held(&self) -> String {
+        self.row.ports_held.to_string()
+    }
+
     /// What is neither held nor offered.
     async fn free(&self) -> Resources {
         Resources(self.row.free())

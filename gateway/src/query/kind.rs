@@ -88,6 +88,10 @@ kinds! {
         OutOfMemory,
         /// The program could not be started.
         CannotStart,
+        /// The machine could not start it, whatever the program is. Nothing of it ran.
+        MachineFault,
+        /// Another program holds a port that the task was given. Nothing of the task ran.
+        PortsHeld,
         /// The supervisor of the task died, and the agent ended what was left of the task.
         SupervisorDied,
         /// The cell asked for the end.
@@ -116,6 +120,8 @@ kinds! {
         AgentAway,
         /// Rescinded: the agent's capacity changed.
         AgentChanged,
+        /// Rescinded: the agent is suspended, because starts failed on it.
+        AgentSuspended,
         /// Rescinded: the framework suppressed its offers or ended.
         FrameworkAway,
         /// Rescinded: a job's task needed the room.
@@ -125,6 +131,10 @@ kinds! {
     ReasonKind("DeferredReason", "log_schema::event::Reason") {
         /// The agent is silent or leaving.
         AgentAway,
+        /// The agent has less than its tasks hold already.
+        AgentOvercommitted,
+        /// The agent is suspended, because starts failed on it.
+        AgentSuspended,
         /// A constraint does not hold.
         ConstraintUnmet,
         /// The agent's whole CPU is less than the task needs.

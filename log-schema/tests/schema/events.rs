@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use log_schema::{
-    Event, Incarnation, OfferId, Resources, TaskState, TimeMs,
+    Event, Incarnation, OfferId, PortRanges, Resources, TaskState, TimeMs,
     command::Policy,
     event::{
-        AgentAdmittedV1, AgentChangedV1, AgentLeavingV1, AgentRemovedV1, AgentReturnedV1, AgentUnreachableV1,
-        FilterExpiredV1, FilterSetV1, FrameworkEndingV1, FrameworkRemovedV1, FrameworkSubscribedV1, JobAcceptedV1,
-        JobEndedV1, JobForgottenV1, JobOutcome, JobScaledV1, JobStoppingV1, LogicActivatedV1, OfferEnd, OfferEndedV1,
-        OfferMadeV1, OffersRevivedV1, OffersSuppressedV1, ParametersV1, PlacementDeferredV1, Reason, RoleSetV1,
-        TaskForgottenV1, TaskKillRequestedV1, TaskPlacedV1, TaskRestartDueV1, TaskRestartScheduledV1,
-        TaskStatusChangedV1, TaskWithdrawnV1, TimeAdvancedV1,
+        AgentAdmittedV1, AgentChangedV1, AgentLeavingV1, AgentOvercommittedV1, AgentPortsFreedV1, AgentPortsHeldV1,
+        AgentRelievedV1, AgentRemovedV1, AgentResumedV1, AgentReturnedV1, AgentStartFailedV1, AgentStartForgivenV1,
+        AgentSuspendedV1, AgentUnreachableV1, FilterExpiredV1, FilterSetV1, FrameworkEndingV1, FrameworkRemovedV1,
+        FrameworkSubscribedV1, JobAcceptedV1, JobEndedV1, JobForgottenV1, JobOutcome, JobScaledV1, JobStoppingV1,
+        LogicActivatedV1, OfferEnd, OfferEndedV1, OfferMadeV1, OffersRevivedV1, OffersSuppressedV1, ParametersV1,
+        PlacementDeferredV1, Reason, RoleSetV1, StartFault, TaskForgottenV1, TaskKillRequestedV1, TaskPlacedV1,
+        TaskRestartDueV1, TaskRestartScheduledV1, TaskStatusChangedV1, TaskWithdrawnV1, TimeAdvancedV1,
     },
 };
 
@@ -41,12 +42,26 @@ pub(crate) fn samples() -> Vec<Sample> {
 fn of_agents() -> Vec<(Fill, Event)> {
     let agent = agent();
     let admitted = |capacity, attributes| AgentAdmittedV1 { agent: agent.clone(), number: 11, capacity, attributes };
+    let overcommitted = |used, capacity| AgentOvercommittedV1 { agent: agent.clone(), used, capacity };
+    let ports = || PortRanges::new(vec![(31_000, 31_001), (40_000, 40_000)]).expect("legal");
+    let start_failed =
+        AgentStartFailedV1 { agent: agent.clone(), task: task_of_job(), fault: StartFault::Machine, counts_ms: 60_000 };
+    let suspended = AgentSuspendedV1 { agent: agent.clone(), suspended_ms: 30_000, suspensions: 1 };
     let changed = |capacity, attributes| AgentChangedV1 { agent: agent.clone(), capacity, attributes };
     vec![
         (Full, Event::AgentAdmitted(admitted(resources(), attributes()))),
         (Bare, Event::AgentAdmitted(admitted(Resources::default(), BTreeMap::new()))),
         (Full, Event::AgentChanged(changed(resources(), attributes()))),
         (Bare, Event::AgentChanged(changed(Resources::default(), BTreeMap::new()))),
+        (Full, Event::AgentOvercommitted(overcommitted(resources(), Resources::default()))),
+        (Bare, Event::AgentOvercommitted(overcommitted(Resources::default(), Resources::default()))),
+        (Full, Event::AgentRelieved(AgentRelievedV1 { agent: agent.clone() })),
+        (Full, Event::AgentStartFailed(start_failed)),
+        (Full, Event::AgentStartForgiven(AgentStartForgivenV1 { agent: agent.clone(), task: task_of_framework() })),
+        (Full, Event::AgentSuspended(suspended)),
+        (Full, Event::AgentResumed(AgentResumedV1 { agent: agent.clone() })),
+        (Full, Event::AgentPortsHeld(AgentPortsHeldV1 { agent: agent.clone(), ports: ports(), held_ms: 300_000 })),
+        (Full, Event::AgentPortsFreed(AgentPortsFreedV1 { agent: agent.clone(), ports: ports() })),
         (Full, Event::AgentUnreachable(AgentUnreachableV1 { agent: agent.clone() })),
         (Full, Event::AgentReturned(AgentReturnedV1 { agent: agent.clone() })),
         (Full, Event::AgentLeaving(AgentLeavingV1 { agent: agent.clone() })),

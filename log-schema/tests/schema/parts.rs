@@ -114,6 +114,7 @@ pub(crate) fn end_full() -> EndV1 {
         reason: EndReason::Signalled,
         exit_code: Some(-1),
         signal: Some(9),
+        ports: PortRanges::new(vec![(31_000, 31_001)]).expect("legal"),
         ran_ms: Some(123_456),
         message: Some("killed by signal 9".into()),
     }

@@ -33,16 +33,9 @@ fn of_any_command() -> Vec<(Fill, Refusal)> {
 }
 
 fn of_agents() -> Vec<(Fill, Refusal)> {
-    let below = |reported, used| Refusal::CapacityBelowUse {
-        agent: agent(),
-        reported: Box::new(reported),
-        used: Box::new(used),
-    };
     vec![
         (Full, Refusal::AgentUnknown { agent: agent() }),
         (Full, Refusal::AgentUnreachableAlready { agent: agent() }),
-        (Full, below(resources(), resources())),
-        (Bare, below(Resources::default(), Resources::default())),
         (Full, Refusal::AgentLeaving { agent: agent() }),
         (Full, Refusal::CapacityEmpty { agent: agent() }),
     ]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use compact_str::CompactString;
 use log_schema::{
-    AgentId, Resources,
-    event::{AgentAdmittedV1, AgentChangedV1},
+    AgentId, PortRanges, Resources, TaskId, TaskOwner,
+    event::{AgentAdmittedV1, AgentChangedV1, AgentStartFailedV1, StartFault},
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ use crate::{
 /// The name of this projection.
 pub const NAME: &str = "agents";
 /// Its version; see [`super::VERSIONS`].
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One machine. A machine that is admitted again under the same id begins a new row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,10 +42,31 @@ pub struct AgentRow {
     pub tasks: u32,
     /// How many offers of it stand.
     pub offers: u32,
+    /// Whether its tasks hold more than it has.
+    #[serde(default)]
+    pub overcommitted: bool,
+    /// Whether it is suspended, because starts failed on it.
+    #[serde(default)]
+    pub suspended: bool,
+    /// Starts that failed here: one for each job and framework for which it counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_starts: Vec<FailedStart>,
+    /// Ports that other programs hold.
+    #[serde(default, skip_serializing_if = "PortRanges::is_empty")]
+    pub ports_held: PortRanges,
     /// When it was admitted.
     pub admitted: Moment,
     /// Since when it is in its state.
     pub since: Moment,
+}
+
+/// A failed start that counts against an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedStart {
+    /// Whose start failed.
+    pub task: TaskId,
+    /// Whose fault it was.
+    pub fault: StartFault,
 }
 
 /// Whether an agent is there.
@@ -80,10 +101,15 @@ impl Row for AgentRow {
 }
 
 impl AgentRow {
-    /// What is neither held nor offered; nothing where a shrunken capacity is below its use.
+    /// What is neither held nor offered, nor a port that another program holds; nothing while it is overcommitted.
     pub fn free(&self) -> Resources {
+        if self.overcommitted {
+            return Resources::default();
+        }
         let left = self.capacity.checked_sub(&self.used);
-        left.and_then(|left| left.checked_sub(&self.offered)).unwrap_or_default()
+        let mut left = left.and_then(|left| left.checked_sub(&self.offered)).unwrap_or_default();
+        left.ports = left.ports.minus(&self.ports_held);
+        left
     }
 }
 
@@ -101,6 +127,10 @@ pub(crate) fn admitted(agents: &mut Agents, now: &Now, event: &AgentAdmittedV1) 
         offered: Resources::default(),
         tasks: 0,
         offers: 0,
+        overcommitted: false,
+        suspended: false,
+        failed_starts: Vec::new(),
+        ports_held: PortRanges::default(),
         admitted: now.moment,
         since: now.moment,
     })
@@ -113,10 +143,44 @@ pub(crate) fn changed(agents: &mut Agents, event: &AgentChangedV1) -> Result<Res
     Ok(std::mem::replace(&mut row.capacity, event.capacity.clone()))
 }
 
+/// A failed start counts for its job or framework; one that counted already is replaced.
+pub(crate) fn start_failed(row: &mut AgentRow, event: &AgentStartFailedV1) {
+    start_forgiven(row, &event.task);
+    row.failed_starts.push(FailedStart { task: event.task.clone(), fault: event.fault });
+}
+
+/// A program runs here: what the machine could not start before counts no more, as the allocator has it.
+pub(crate) fn start_succeeded(row: &mut AgentRow) {
+    if !row.suspended {
+        row.failed_starts.retain(|failed| failed.fault != StartFault::Machine);
+    }
+}
+
+/// The failed start of a job or framework counts no more.
+pub(crate) fn start_forgiven(row: &mut AgentRow, task: &TaskId) {
+    row.failed_starts.retain(|failed| !is_of_same(&failed.task, task));
+}
+
+fn is_of_same(one: &TaskId, other: &TaskId) -> bool {
+    match (one.owner(), other.owner()) {
+        (TaskOwner::Job { job, .. }, TaskOwner::Job { job: other, .. }) => job == other,
+        (TaskOwner::Framework { framework, .. }, TaskOwner::Framework { framework: other, .. }) => framework == other,
+        (TaskOwner::Job { .. }, TaskOwner::Framework { .. }) | (TaskOwner::Framework { .. }, TaskOwner::Job { .. }) => {
+            false
+        }
+    }
+}
+
 /// Takes the new state and returns the old one.
 pub(crate) fn moved(agents: &mut Agents, now: &Now, agent: &AgentId, to: AgentState) -> Result<AgentState, Fault> {
     let row = agents.must(agent)?;
     row.since = now.moment;
+    if to == AgentState::Removed {
+        // What kept work off it ends with it.
+        (row.overcommitted, row.suspended) = (false, false);
+        row.failed_starts.clear();
+        row.ports_held = PortRanges::default();
+    }
     Ok(std::mem::replace(&mut row.state, to))
 }
 

@@ -17,7 +17,7 @@ use crate::fold::Now;
 /// The name of this projection.
 pub const NAME: &str = "timeline";
 /// Its version; see [`super::VERSIONS`].
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What a timeline is of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +94,14 @@ fn about(event: &Event) -> Option<(u8, &str)> {
         Event::TimeAdvanced(_) | Event::OfferMade(_) | Event::OfferEnded(_) => return None,
         Event::AgentAdmitted(e) => (b'a', e.agent.as_str()),
         Event::AgentChanged(e) => (b'a', e.agent.as_str()),
+        Event::AgentOvercommitted(e) => (b'a', e.agent.as_str()),
+        Event::AgentRelieved(e) => (b'a', e.agent.as_str()),
+        Event::AgentStartFailed(e) => (b'a', e.agent.as_str()),
+        Event::AgentStartForgiven(e) => (b'a', e.agent.as_str()),
+        Event::AgentSuspended(e) => (b'a', e.agent.as_str()),
+        Event::AgentResumed(e) => (b'a', e.agent.as_str()),
+        Event::AgentPortsHeld(e) => (b'a', e.agent.as_str()),
+        Event::AgentPortsFreed(e) => (b'a', e.agent.as_str()),
         Event::AgentUnreachable(e) => (b'a', e.agent.as_str()),
         Event::AgentReturned(e) => (b'a', e.agent.as_str()),
         Event::AgentLeaving(e) => (b'a', e.agent.as_str()),
@@ -128,6 +136,15 @@ fn text(event: &Event) -> CompactString {
     match event {
         Event::AgentAdmitted(e) => e.capacity.to_compact_string(),
         Event::AgentChanged(e) => e.capacity.to_compact_string(),
+        Event::AgentOvercommitted(e) => format_compact!("its tasks hold {}, and it has {}", e.used, e.capacity),
+        Event::AgentStartFailed(e) => {
+            let fault = format_compact!("{:?}", e.fault).to_ascii_lowercase();
+            format_compact!("{}, fault of the {fault}, counts for {} ms", e.task, e.counts_ms)
+        }
+        Event::AgentStartForgiven(e) => e.task.as_str().into(),
+        Event::AgentSuspended(e) => format_compact!("for {} ms", e.suspended_ms),
+        Event::AgentPortsHeld(e) => format_compact!("{} for {} ms", e.ports, e.held_ms),
+        Event::AgentPortsFreed(e) => e.ports.to_compact_string(),
         Event::JobAccepted(e) => tasks(e.spec.count),
         Event::JobScaled(e) => format_compact!("to {}", tasks(e.count)),
         Event::JobEnded(e) => format_compact!("{:?}", e.outcome).to_ascii_lowercase(),
@@ -141,6 +158,8 @@ fn text(event: &Event) -> CompactString {
         Event::RoleSet(e) => format_compact!("weight {}", e.weight),
         Event::LogicActivated(e) => format_compact!("version {}", e.version),
         Event::TimeAdvanced(_)
+        | Event::AgentRelieved(_)
+        | Event::AgentResumed(_)
         | Event::AgentUnreachable(_)
         | Event::AgentReturned(_)
         | Event::AgentLeaving(_)

@@ -13,7 +13,7 @@ query Agents($state: [AgentState!], $first: Int, $after: String, $at: At) {
   agents(state: $state, first: $first, after: $after, at: $at) {
     asOf pageInfo { hasNextPage endCursor }
     nodes {
-      name state since { offset time } admitted { offset time } connected taskCount offerCount
+      name state since { offset time } admitted { offset time } connected overcommitted suspended portsHeld failedStarts taskCount offerCount
       capacity { text cpu mem } used { text cpu mem } free { text }
       attributes { name value }
     }
@@ -58,11 +58,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 
 fn state(node: &Node<'_>) -> String {
     let state = node.word("/state");
-    match node.text("/connected").as_str() {
-        // Of the past nobody knows; and one that was marked unreachable is expected to be silent.
-        "no" if state == "up" => "up, not connected".into(),
-        _ => state,
+    let mut words = state.clone();
+    // Of the past nobody knows; and one that was marked unreachable is expected to be silent.
+    if state == "up" && node.text("/connected") == "no" {
+        words.push_str(", not connected");
     }
+    for what in ["overcommitted", "suspended"] {
+        if node.text(&format!("/{what}")) == "yes" {
+            words.push_str(", ");
+            words.push_str(what);
+        }
+    }
+    words
 }
 
 /// How much of the whole is in use, in whole per cents, rounded up: 100% is full.

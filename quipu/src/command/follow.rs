@@ -125,7 +125,7 @@ impl Ended {
         let code = match (self.exit_code, self.signal, self.reason.as_str()) {
             (Some(code), ..) => code,
             (None, Some(signal), _) => 128 + signal,
-            (None, None, "cannot_start") => 127,
+            (None, None, "cannot_start" | "machine_fault" | "ports_held") => 127,
             (None, None, _) => 1,
         };
         // Whoever failed is not shown as a success, whatever its code is modulo 256.

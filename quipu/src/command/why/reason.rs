@@ -16,6 +16,7 @@ enum Advice {
     Loosen,
     Shrink,
     BringBack,
+    Unwell,
 }
 
 macro_rules! reasons {
@@ -26,6 +27,8 @@ macro_rules! reasons {
 
 reasons! {
     "agent away": "is silent or leaving", "are silent or leaving" => BringBack;
+    "agent overcommitted": "has less than its tasks hold already", "have less than their tasks hold already" => Wait;
+    "agent suspended": "is suspended because starts failed on it", "are suspended because starts failed on them" => Unwell;
     "constraint unmet": "does not meet the constraints", "do not meet the constraints" => Loosen;
     "cpu too small": "has less CPU in all than one task needs", "have less CPU in all than one task needs" => Shrink;
     "mem too small": "has less memory in all than one task needs", "have less memory in all than one task needs" => Shrink;
@@ -47,6 +50,9 @@ impl Advice {
             Self::Wait => "It is placed as soon as there is room: when something ends, or when an agent joins.",
             Self::Loosen => "`quipu agents` shows the attributes that the constraints are held against.",
             Self::Shrink => "No wait will help: ask for less, or add an agent that is large enough.",
+            Self::Unwell => {
+                "The agent could not start tasks; `quipu events` says of which and why. It is tried again by itself, after a while."
+            }
             Self::BringBack => "`quipu agents` shows which agents are away; start them again, or add another one.",
         }
     }
@@ -57,6 +63,16 @@ pub(crate) fn sentence(deferred: &Node<'_>) -> String {
     let waiting = deferred.number("/waiting");
     let verb = if waiting == 1 { "waits" } else { "wait" };
     format!("{} {verb}: {}", count(waiting, "task"), why_nowhere(deferred))
+}
+
+/// Which custom resources of a job no agent has, if there are such; without a full stop.
+pub(crate) fn missing(job: &Node<'_>) -> Option<String> {
+    let names: Vec<_> = job.each("/missingResources").map(|name| name.text("")).collect();
+    let names = names.split_last().map(|(last, rest)| match rest {
+        [] => last.clone(),
+        rest => format!("{} or {last}", rest.join(", ")),
+    });
+    names.map(|names| format!("no agent has any {names}, so it waits until one joins that has"))
 }
 
 /// Why no agent can take a task, without a full stop.
@@ -108,6 +124,8 @@ mod tests {
     fn every_reason_of_the_log_has_words() {
         let all = [
             Reason::AgentAway,
+            Reason::AgentOvercommitted,
+            Reason::AgentSuspended,
             Reason::ConstraintUnmet,
             Reason::CpuTooSmall,
             Reason::MemTooSmall,
