@@ -1,7 +1,8 @@
 //! Names of things: one newtype for each, checked when it comes from outside.
 //!
 //! An id is short printable text. It never holds a blank, a control character or a separator that
-//! another id is built with (`.` and `/` join the parts of a [`TaskId`]).
+//! another id is built with (`.` and `/` join the parts of a [`TaskId`]), and does not begin with `-`, so that no
+//! command line takes it for an option.
 
 use std::{borrow::Borrow, fmt, str::FromStr};
 
@@ -27,6 +28,9 @@ pub enum Error {
     /// A character that this id may not hold.
     #[error("{what} \"{}\" holds '{}', which is none of {allowed}", text.escape_default(), character.escape_default())]
     Character { what: &'static str, text: CompactString, character: char, allowed: &'static str },
+    /// An id that a command line would take for an option.
+    #[error("{what} \"{}\" begins with '-'; begin it with a letter or digit", text.escape_default())]
+    Dash { what: &'static str, text: CompactString },
     /// A task id that is neither `job.index` nor `framework/name`.
     #[error("task id \"{}\" is neither JOB.INDEX nor FRAMEWORK/NAME", text.escape_default())]
     TaskShape { text: CompactString },
@@ -65,7 +69,7 @@ fn check_within(max: usize, what: &'static str, text: &str, legal: &Legal, allow
         return Err(Error::TooLong { what, bytes: text.len(), max });
     }
     if text.bytes().all(|byte| legal[usize::from(byte)]) {
-        return Ok(());
+        return if text.starts_with('-') { Err(Error::Dash { what, text: text.into() }) } else { Ok(()) };
     }
     let is_legal = |c: &char| u8::try_from(*c).is_ok_and(|byte| legal[usize::from(byte)]);
     let character = text.chars().find(|c| !is_legal(c)).expect("a byte that is not legal is of such a character");

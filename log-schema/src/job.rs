@@ -16,6 +16,12 @@ pub const TASKS_PER_JOB_MAX: u32 = 1_000_000;
 pub const PORTS_PER_TASK_MAX: u16 = 64;
 /// The most constraints on one job.
 pub const CONSTRAINTS_PER_JOB_MAX: usize = 32;
+/// The least wait before a restart, in milliseconds: a task that ends at once must not keep the cell busy.
+pub const BACKOFF_MS_MIN: u64 = 250;
+/// The CPU of a task whose job names none, in thousandths of a core.
+pub const CPU_MILLIS_DEFAULT: u64 = 500;
+/// The memory of a task whose job names none, in MiB.
+pub const MEM_MIB_DEFAULT: u64 = 128;
 /// The longest command line plus environment, in bytes.
 pub const RUN_BYTES_MAX: usize = 32 * 1024;
 

@@ -16,6 +16,7 @@ pub mod ports;
 pub mod quantity;
 pub mod record;
 pub mod refusal;
+pub mod resource_name;
 pub mod resources;
 pub mod task;
 

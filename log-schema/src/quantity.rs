@@ -46,7 +46,7 @@ macro_rules! quantity {
 }
 
 quantity! {
-    /// Thousandths of a CPU core: `0.5` is 500. Written `4`, `0.5` or `500m`.
+    /// Thousandths of a CPU core: `0.5` is 500. Written `4`, `0.5`, `.5` or `500m`.
     MilliCpu
 }
 quantity! {
@@ -71,7 +71,8 @@ fn parse_milli(text: &str) -> Result<u64, Error> {
     }
     let scale = 10_u64.pow(3 - u32::try_from(fraction.len()).map_err(|_| wrong())?);
     let thousandths = digits(fraction, text, EXPECTED)? * scale;
-    let whole = digits(whole, text, EXPECTED)?;
+    // `.5` is as good as `0.5`; `.` alone has no digits after it and was refused above.
+    let whole = if whole.is_empty() { 0 } else { digits(whole, text, EXPECTED)? };
     whole
         .checked_mul(1000)
         .and_then(|millis| millis.checked_add(thousandths))

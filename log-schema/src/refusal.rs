@@ -51,6 +51,8 @@ refusals! {
     LogicUnknown { asked: u32, newest: u32 } = 5, "logic version {asked} is unknown; the newest is {newest}";
     /// A bound of the cell is reached.
     TooMany { what: CompactString, max: u64 } = 6, "the cell holds {max} {what} already, and no more";
+    /// A custom resource whose name is nearly that of a resource with a unit.
+    ResourceMisnamed { name: CompactString, meant: CompactString } = 7, "{name} is no resource; is {meant} meant?";
 
     /// No such agent.
     AgentUnknown { agent: AgentId } = 20, "there is no agent {agent}";

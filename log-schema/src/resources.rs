@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ports::{self, PortRanges},
     quantity::{self, MiB, MilliCpu, MilliGpu},
+    resource_name,
 };
 
 /// The most custom scalars in one set of resources.
@@ -167,6 +168,9 @@ pub enum Error {
     /// A custom name that is not a word.
     #[error("{name:?} is not the name of a resource")]
     Name { name: String },
+    /// A custom name that is nearly that of a resource with a unit.
+    #[error("{name:?} is no resource; is {meant:?} meant?")]
+    Meant { name: String, meant: &'static str },
     /// More custom scalars than [`CUSTOM_SCALARS_MAX`].
     #[error("more than {CUSTOM_SCALARS_MAX} custom resources")]
     TooMany,
@@ -234,6 +238,9 @@ fn set(resources: &mut Resources, name: &str, amount: &str) -> Result<(), Error>
 fn set_custom(resources: &mut Resources, name: &str, amount: &str) -> Result<(), Error> {
     if !is_custom_name(name) {
         return Err(Error::Name { name: name.into() });
+    }
+    if let Some(meant) = resource_name::meant(name) {
+        return Err(Error::Meant { name: name.into(), meant });
     }
     if resources.custom.len() == CUSTOM_SCALARS_MAX {
         return Err(Error::TooMany);

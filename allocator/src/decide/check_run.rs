@@ -1,8 +1,10 @@
 //! What a task runs and asks for: the checks that jobs and frameworks share.
 
+use compact_str::CompactString;
 use log_schema::{
     Refusal, Resources,
     job::{PORTS_PER_TASK_MAX, RUN_BYTES_MAX, RunSpecV1},
+    resource_name,
     resources::CUSTOM_SCALARS_MAX,
 };
 
@@ -28,7 +30,17 @@ pub(super) fn check_amounts(resources: &Resources) -> Result<(), Refusal> {
     let mut all = named.chain(custom.iter().map(|(name, amount)| (name.as_str(), *amount)));
     all.try_for_each(|(name, amount)| in_range(name, amount, 0, AMOUNT_MAX))?;
     at_most("custom resources", custom.len(), CUSTOM_SCALARS_MAX)?;
+    check_custom_names(resources)?;
     at_most("port ranges", ports.ranges().len(), PORT_RANGES_MAX)
+}
+
+/// No custom resource may have a name that is surely meant to be another one: nobody would ever have it.
+fn check_custom_names(resources: &Resources) -> Result<(), Refusal> {
+    let misnamed = |name: &CompactString| Some((name.clone(), resource_name::meant(name)?));
+    match resources.custom.keys().find_map(misnamed) {
+        Some((name, meant)) => Err(Refusal::ResourceMisnamed { name, meant: meant.into() }),
+        None => Ok(()),
+    }
 }
 
 /// Checks what a task runs.

@@ -81,12 +81,17 @@ impl Words {
     /// The amounts: those with a unit, and whatever else is a number.
     fn resources(&mut self) -> Resources {
         let is_amount = |(name, value): &(&String, &String)| {
-            matches!(name.as_str(), "cpu" | "mem" | "disk" | "gpu" | "ports") || value.parse::<u64>().is_ok()
+            let has_unit = matches!(name.as_str(), "cpu" | "mem" | "disk" | "gpu" | "ports");
+            has_unit || (!name.starts_with("raw.") && value.parse::<u64>().is_ok())
         };
         let names: Vec<_> = self.named.iter().filter(is_amount).map(|(name, _)| name.clone()).collect();
         let parts: Vec<_> = names.iter().map(|name| format!("{name}={}", self.named[name])).collect();
         names.iter().for_each(|name| drop(self.take(name)));
-        parts.join(" ").parse().expect("resources")
+        let mut resources: Resources = parts.join(" ").parse().expect("resources");
+        // What text may not say, but bytes may.
+        let raw = self.take_all("raw.").into_iter().map(|(name, units)| (name.into(), units.parse().expect("units")));
+        resources.custom.extend(raw);
+        resources
     }
 }
 

@@ -264,3 +264,15 @@ fn the_lowest_number_goes_first() {
     18 refused 63 WrongAgent: task db.0 is on agent a1, not on a9
     ");
 }
+
+#[test]
+fn a_resource_that_is_surely_misnamed_is_refused_for_jobs_agents_and_frameworks_alike() {
+    assert_snapshot!(story("
+        agent a1 cpu=4 mem=4Gi raw.CPUs=4
+        agent a1 cpu=4 mem=4Gi licences=2
+        job web cpu=1 raw.memory=512
+        framework f1
+        accept f1 o1; t1 cpu=1 mem=1Gi raw.gpus=1
+        job web cpu=1 mem=512Mi licences=1 tpu=1
+    "), @"");
+}

@@ -2,9 +2,12 @@
 
 use async_graphql::{Enum, InputObject};
 use log_schema::{
-    RoleName,
+    MiB, MilliCpu, Resources, RoleName,
     command::{KillTaskV1, ScaleJobV1, StopJobV1, SubmitJobV1},
-    job::{ConstraintV1, JobKind, JobSpecV1, Operator, RestartOn, RestartV1},
+    job::{
+        BACKOFF_MS_MIN, CPU_MILLIS_DEFAULT, ConstraintV1, JobKind, JobSpecV1, MEM_MIB_DEFAULT, Operator, RestartOn,
+        RestartV1,
+    },
 };
 
 use super::{EnvInput, parse, run};
@@ -75,9 +78,9 @@ pub struct RestartInput {
     pub on: Option<RestartOnInput>,
     /// How many restarts one task may have. A service: 1000; a batch job: 3.
     pub limit: Option<u32>,
-    /// The wait before the first restart; it doubles with each one. 1000.
+    /// The wait before the first restart; it doubles with each one. 1000. The least is 250: a shorter one becomes 250.
     pub backoff_ms: Option<MillisText>,
-    /// The longest wait. 60000.
+    /// The longest wait. 60000, or `backoffMs` where that is more.
     pub backoff_max_ms: Option<MillisText>,
 }
 
@@ -94,7 +97,8 @@ pub struct JobInput {
     /// How many tasks.
     #[graphql(default = 1)]
     pub count: u32,
-    /// What one task needs, such as `cpu=0.5 mem=64Mi`.
+    /// What one task needs, such as `cpu=0.5 mem=64Mi`. A job that names no CPU, or zero, has `cpu=0.5`; one that names
+    /// no memory, or zero, has `mem=128Mi`; one that names neither is refused.
     pub resources: String,
     /// How many ports one task needs; the cell picks them and the task finds them in its environment.
     #[graphql(default)]
@@ -164,13 +168,24 @@ impl JobInput {
             kind,
             role,
             count: self.count,
-            resources: parse("resources", &self.resources)?,
+            resources: with_defaults(parse("resources", &self.resources)?),
             ports: self.ports,
             run: run(self.command, self.env, self.directory, self.kill_grace_ms)?,
             constraints: self.constraints.into_iter().map(ConstraintInput::spec).collect(),
             restart: self.restart.unwrap_or_default().spec(kind),
         })
     }
+}
+
+/// A task without CPU or without memory would reserve and limit nothing of it, and could take all of its machine.
+fn with_defaults(mut resources: Resources) -> Resources {
+    match (resources.cpu.is_zero(), resources.mem.is_zero()) {
+        // Left as it is: the cell refuses a job that asks for neither.
+        (true, true) | (false, false) => {}
+        (true, false) => resources.cpu = MilliCpu(CPU_MILLIS_DEFAULT),
+        (false, true) => resources.mem = MiB(MEM_MIB_DEFAULT),
+    }
+    resources
 }
 
 impl ConstraintInput {
@@ -189,11 +204,12 @@ impl RestartInput {
             JobKind::Service => (RestartOn::Any, SERVICE_RESTARTS),
             JobKind::Batch => (RestartOn::Failure, BATCH_RESTARTS),
         };
+        let backoff_ms = self.backoff_ms.map_or(BACKOFF_MS, |wait| wait.0).max(BACKOFF_MS_MIN);
         RestartV1 {
             on: self.on.map_or(on, Into::into),
             limit: self.limit.unwrap_or(limit),
-            backoff_ms: self.backoff_ms.map_or(BACKOFF_MS, |wait| wait.0),
-            backoff_max_ms: self.backoff_max_ms.map_or(BACKOFF_MAX_MS, |wait| wait.0),
+            backoff_ms,
+            backoff_max_ms: self.backoff_max_ms.map_or(BACKOFF_MAX_MS, |wait| wait.0).max(backoff_ms),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Jobs.
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use compact_str::CompactString;
 use log_schema::{JobId, job::JobSpecV1};
 use projector::{
     Pick, Scope,
-    row::{Deferred, Entity, JobRow, JobSpecRow, TaskRow},
+    row::{Deferred, Entity, JobRow, JobSpecRow, TaskRow, UsageRow},
 };
 
 use super::{
@@ -68,6 +69,14 @@ impl Job {
     /// What one task needs, ports aside.
     async fn resources(&self) -> Resources {
         Resources(self.row.resources.clone())
+    }
+
+    /// Custom resources that the job asks for and no agent of the cell has, at the moment of this answer: its tasks
+    /// wait until an agent joins that has them.
+    async fn missing_resources(&self) -> Result<Vec<&str>> {
+        let usage = self.scope.get::<UsageRow>(&()).map_err(graphql)?.unwrap_or_default();
+        let asked = self.row.resources.custom.keys();
+        Ok(asked.map(CompactString::as_str).filter(|name| usage.capacity.custom(name) == 0).collect())
     }
 
     /// Whether it goes on.

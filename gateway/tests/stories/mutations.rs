@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use command_log::Log;
-use log_schema::{Command, Offset};
+use log_schema::{AgentId, Command, Offset, command::ReportAgentV1};
 use serde_json::{Value, json};
 
 use super::cell::Cell;
@@ -140,4 +140,41 @@ async fn every_client_command_can_be_sent() {
     let kinds: std::collections::BTreeSet<_> =
         cell.log.read(before, 1 << 20).await.unwrap().iter().map(|stored| stored.record.kind).collect();
     assert_eq!(kinds, [2, 11, 12, 13, 22, 30, 31, 32, 33, 34, 35, 40, 41, 42].into());
+}
+
+#[tokio::test]
+async fn a_job_that_leaves_out_cpu_or_memory_has_a_default_and_a_short_back_off_becomes_the_least() {
+    let cell = Cell::led().await;
+    let submit = |name: &str, resources: &str| {
+        format!(
+            "submitJob(input: {{job: {{name: \"{name}\", kind: BATCH, resources: \"{resources}\", command: [\"true\"], \
+             restart: {{backoffMs: \"0\", backoffMaxMs: \"0\"}}}}}}) \
+             {{ userErrors {{ code }} job {{ resources {{ text }} spec {{ restart {{ backoffMs backoffMaxMs }} }} }} }}"
+        )
+    };
+    for (name, resources, text) in [
+        ("a", "cpu=2", "cpu=2 mem=128Mi"),
+        ("b", "mem=1Gi", "cpu=0.5 mem=1Gi"),
+        ("c", "cpu=0 mem=64Mi licences=1", "cpu=0.5 mem=64Mi licences=1"),
+    ] {
+        let payload = cell.mutate(&submit(name, resources)).await["submitJob"].clone();
+        assert_eq!(payload["job"]["resources"]["text"], text);
+        assert_eq!(payload["job"]["spec"]["restart"], json!({ "backoffMs": "250", "backoffMaxMs": "250" }));
+    }
+    let neither = cell.mutate(&submit("d", "licences=1")).await["submitJob"].clone();
+    assert_eq!(neither["userErrors"][0]["code"], "ResourcesEmpty");
+}
+
+#[tokio::test]
+async fn a_custom_resource_that_no_agent_has_is_named() {
+    let cell = Cell::led().await;
+    let submit = "submitJob(input: {job: {name: \"web\", kind: BATCH, resources: \"cpu=1 licences=1 seats=2\", \
+                  command: [\"true\"]}}) { job { missingResources } }";
+    let payload = cell.mutate(submit).await["submitJob"].clone();
+    assert_eq!(payload["job"]["missingResources"], json!(["licences", "seats"]));
+    let capacity = "cpu=8 mem=8Gi licences=3".parse().expect("resources");
+    let report = ReportAgentV1 { agent: AgentId::new("a1").expect("an id"), capacity, attributes: [].into() };
+    cell.command("agent:a1", Command::ReportAgent(report)).await;
+    let job = cell.query("job(name: \"web\") { missingResources }").await["job"].clone();
+    assert_eq!(job["missingResources"], json!(["seats"]));
 }

@@ -29,6 +29,7 @@ fn of_any_command() -> Vec<(Fill, Refusal)> {
         (Full, Refusal::ParameterOutOfRange { name: "offer_ttl_ms".into(), value: 0, min: 1_000, max: 3_600_000 }),
         (Full, Refusal::LogicUnknown { asked: 9, newest: 1 }),
         (Full, Refusal::TooMany { what: "agents".into(), max: 100_000 }),
+        (Full, Refusal::ResourceMisnamed { name: "memory".into(), meant: "mem".into() }),
     ]
 }
 

@@ -24,8 +24,7 @@ fn a_cpu_is_written_in_cores_and_read_in_cores_or_thousandths() {
 
 #[test]
 fn what_a_cpu_cannot_be_is_refused_and_not_rounded() {
-    for text in ["", ".", "4.", ".5", "-1", "+1", "1e3", "0.0001", "1,5", "4 ", "m", "0.5m", "1_000", "inf", "NaN", "٣"]
-    {
+    for text in ["", ".", "4.", "-1", "+1", "1e3", "0.0001", "1,5", "4 ", "m", "0.5m", "1_000", "inf", "NaN", "٣"] {
         assert!(text.parse::<MilliCpu>().is_err(), "{text:?}");
     }
     let error = "18446744073709551615".parse::<MilliCpu>().expect_err("too large");
@@ -160,5 +159,45 @@ proptest! {
         if let Ok(resources) = text.parse::<Resources>() {
             prop_assert_eq!(resources.to_string().parse(), Ok(resources));
         }
+    }
+}
+
+#[test]
+fn a_name_that_is_nearly_that_of_a_resource_is_refused_with_the_one_that_is_meant() {
+    let pairs = [
+        ("memory", "mem"),
+        ("Memory", "mem"),
+        ("MEM", "mem"),
+        ("memroy", "mem"),
+        ("mem_mb", "mem"),
+        ("memMB", "mem"),
+        ("ram", "mem"),
+        ("CPU", "cpu"),
+        ("cppu", "cpu"),
+        ("pcu", "cpu"),
+        ("vcpus", "cpu"),
+        ("cpu-cores", "cpu"),
+        ("disks", "disk"),
+        ("dsik", "disk"),
+        ("disk_gb", "disk"),
+        ("GPUs", "gpu"),
+        ("port", "ports"),
+    ];
+    for (name, meant) in pairs {
+        let error = format!("cpu=1 {name}=512").parse::<Resources>().expect_err(name);
+        assert_eq!(error.to_string(), format!("{name:?} is no resource; is {meant:?} meant?"));
+    }
+    for name in ["licences", "tpu", "npu", "seats", "fpga", "gpu-a100", "diskless", "bandwidth", "x", "memcached"] {
+        let resources: Resources = format!("cpu=1 {name}=2").parse().expect(name);
+        assert_eq!(resources.custom(name), 2, "{name}");
+    }
+}
+
+#[test]
+fn a_number_may_begin_with_its_point() {
+    assert_eq!(".5".parse(), Ok(MilliCpu(500)));
+    assert_eq!(".005".parse(), Ok(MilliGpu(5)));
+    for text in [".", "", "5.", ".5.5", ".5m", "-.5", "m"] {
+        assert!(text.parse::<MilliCpu>().is_err(), "{text}");
     }
 }

@@ -77,7 +77,7 @@ fn an_offer_is_written_o_and_its_number() {
 
 proptest! {
     #[test]
-    fn every_legal_id_goes_to_text_and_bytes_and_back(text in "[a-zA-Z0-9_-]{1,128}") {
+    fn every_legal_id_goes_to_text_and_bytes_and_back(text in "[a-zA-Z0-9_][a-zA-Z0-9_-]{0,127}") {
         let job = JobId::new(&text).expect("legal");
         prop_assert_eq!(job.as_str(), &text);
         prop_assert_eq!(&text.parse::<JobId>().expect("legal"), &job);
@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn a_task_of_a_job_leads_back_to_its_job(name in "[a-zA-Z0-9_-]{1,128}", number: u32) {
+    fn a_task_of_a_job_leads_back_to_its_job(name in "[a-zA-Z0-9_][a-zA-Z0-9_-]{0,127}", number: u32) {
         let job = JobId::new(&name).expect("legal");
         let task = TaskId::of_job(&job, number);
         prop_assert_eq!(task.owner(), TaskOwner::Job { job: &name, index: number });
@@ -94,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn a_task_of_a_framework_leads_back_to_its_framework(f in "[a-zA-Z0-9_-]{1,128}", n in "[a-zA-Z0-9_-]{1,128}") {
+    fn a_task_of_a_framework_leads_back_to_its_framework(f in "[a-zA-Z0-9_][a-zA-Z0-9_-]{0,127}", n in "[a-zA-Z0-9_][a-zA-Z0-9_-]{0,127}") {
         let task = TaskId::of_framework(&FrameworkId::new(&f).expect("legal"), &n).expect("legal");
         prop_assert_eq!(task.owner(), TaskOwner::Framework { framework: &f, name: &n });
         prop_assert_eq!(codec::decode::<TaskId>("task id", &codec::encode(&task)).expect("reads"), task);
@@ -119,4 +119,15 @@ proptest! {
         let framework = FrameworkId::new("f").expect("legal");
         let _ = TaskId::of_framework(&framework, &text);
     }
+}
+
+#[test]
+fn no_id_begins_with_a_dash() {
+    assert!(JobId::new("-x").is_err_and(|error| error.to_string().contains("begins with '-'")));
+    assert!(AgentId::new("--help").is_err() && FrameworkId::new("-").is_err() && RoleName::new("-r/x").is_err());
+    assert!(TaskId::new("-x.0").is_err() && TaskId::new("-f/t").is_err());
+    let framework = FrameworkId::new("f").expect("legal");
+    assert!(TaskId::of_framework(&framework, "-t").is_err());
+    assert!(JobId::new("x-").is_ok() && JobId::new("_x").is_ok() && RoleName::new("*").is_ok());
+    assert!(codec::decode::<JobId>("a job id", &codec::encode(&"-x")).is_err(), "bytes may say no more than text");
 }

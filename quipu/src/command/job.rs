@@ -20,7 +20,7 @@ query Job($job: String!, $at: At) {
     asOf name kind role state count restarts submittedBy forgotten resources { text }
     submitted { offset time } stopping { offset time } ended { offset time }
     taskCounts { total active waiting placed starting running restarting finished failed killed lost withdrawn }
-    deferred { waiting reasons { reason agents } since { offset time } }
+    deferred { waiting reasons { reason agents } since { offset time } } missingResources
     spec {
       count ports command env { name value } directory killGraceMs
       constraints { attribute operator values } restart { on limit backoffMs backoffMaxMs }
@@ -60,6 +60,7 @@ pub(super) fn table(job: &Node<'_>) -> String {
         ("wanted", count(job.number("/count"), "task")),
         ("tasks", counts(&job.at("/taskCounts"))),
         ("waiting", if job.is_absent("/deferred") { String::new() } else { reason::sentence(&job.at("/deferred")) }),
+        ("missing", reason::missing(job).unwrap_or_default()),
         ("each needs", job.text("/resources/text")),
         ("ports", if ports == 0 { String::new() } else { format!("{ports} each") }),
         ("runs", why::command_line(&spec.at("/command"))),

@@ -81,6 +81,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let job = job(args);
     let answer = submit::submit(&context.client, &job, args.asking.key())?;
+    submit::warn(&job, &answer);
     if args.detach {
         output::show(context.format, &answer.payload, || format!("{}\n", job.name))?;
         return Ok(ExitCode::SUCCESS);

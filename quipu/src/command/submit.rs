@@ -23,7 +23,7 @@ pub(crate) const DOCUMENT: &str = "
 mutation Submit($input: SubmitJobInput!) {
   submitJob(input: $input) {
     offset decisionOffset key repeats userErrors { number code message details }
-    job { name state count }
+    job { name state count resources { text } missingResources spec { restart { backoffMs backoffMaxMs } } }
   }
 }";
 
@@ -33,7 +33,7 @@ subscription WatchJob($job: String!) {
   watchJob(name: $job, intervalMs: 200) {
     name kind state count submitted { offset }
     taskCounts { total active waiting placed starting running restarting finished failed killed lost withdrawn }
-    deferred { waiting reasons { reason agents } }
+    deferred { waiting reasons { reason agents } } missingResources
   }
 }";
 
@@ -74,6 +74,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         let answer = submit(&context.client, job, key.as_deref());
         answers.push(answer.with_context(|| format!("could not submit job {}", job.name))?);
         output::notice(&accepted(job, &answers[index]));
+        warn(job, &answers[index]);
     }
     let payloads: Vec<_> = answers.iter().map(|answer| answer.payload.clone()).collect();
     output::show(context.format, &json!(payloads), String::new)?;
@@ -91,10 +92,32 @@ pub(crate) fn submit(client: &Client, job: &Job, key: Option<&str>) -> Result<An
 
 fn accepted(job: &Job, answer: &Answer) -> String {
     let (tasks, offset) = (count(job.count.into(), "task"), answer.offset());
+    let payload = Node::of(&answer.payload);
+    // As the cell has it, with what it adds where the job names no CPU or no memory.
+    let each = payload.find("/job/resources/text").map(|text| format!(" with {text}")).unwrap_or_default();
     if answer.is_repeat() {
         return format!("job {} was accepted already, under the same key", job.name);
     }
-    format!("job {} is accepted: {tasks}, at offset {offset}", job.name)
+    format!("job {} is accepted: {tasks}{each}, at offset {offset}", job.name)
+}
+
+/// Says what of an accepted job may not be what was meant.
+pub(crate) fn warn(job: &Job, answer: &Answer) {
+    warnings(job, &Node::of(&answer.payload).at("/job")).iter().for_each(|warning| output::notice(warning));
+}
+
+fn warnings(job: &Job, accepted: &Node<'_>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(missing) = reason::missing(accepted) {
+        warnings.push(format!("warning: job {}: {missing}", job.name));
+    }
+    let asked = job.restart.as_ref().and_then(|restart| restart.backoff_ms);
+    let granted = accepted.number("/spec/restart/backoffMs");
+    if let Some(asked) = asked.filter(|asked| *asked < granted) {
+        let (asked, granted) = (duration::format(asked), duration::format(granted));
+        warnings.push(format!("warning: job {}: a back-off of {asked} is too short, {granted} is used", job.name));
+    }
+    warnings
 }
 
 /// A job that is waited for.
@@ -124,6 +147,9 @@ impl Wait {
         let tasks = node.at("/taskCounts");
         let deferred = node.at("/deferred");
         let why = if deferred.is_absent("") { String::new() } else { format!("; {}", reason::sentence(&deferred)) };
+        let why = reason::missing(&node)
+            .filter(|_| !why.is_empty())
+            .map_or(why.clone(), |missing| format!("{why}; {missing}"));
         let said = format!("{}: {}{why}", self.name, counts(&tasks));
         if said != self.said {
             output::progress(&said);
@@ -202,6 +228,20 @@ mod tests {
         assert_eq!(wait_for(Kind::Service).look(&seen("RUNNING", 2, 11)), Ok(true));
         let failure = wait_for(Kind::Batch).look(&seen("FAILED", 0, 11)).expect_err("failed");
         assert_eq!(failure.what, "job web failed");
+    }
+
+    #[test]
+    fn what_may_not_be_meant_is_said_when_a_job_is_accepted() {
+        let text = "[job]\nname = \"web\"\nkind = \"batch\"\nresources = \"cpu=1 licences=1\"\ncommand = [\"true\"]\n\
+                    restart = { backoff = \"0s\" }\n";
+        let jobs = crate::job_file::parse(text).expect("legal");
+        let accepted = json!({ "missingResources": ["licences"], "spec": { "restart": { "backoffMs": "250" } } });
+        insta::assert_snapshot!(warnings(&jobs[0], &Node::of(&accepted)).join("\n"), @"
+        warning: job web: no agent has any licences, so it waits until one joins that has
+        warning: job web: a back-off of 0ms is too short, 250ms is used
+        ");
+        let fine = json!({ "missingResources": [], "spec": { "restart": { "backoffMs": "0" } } });
+        assert!(warnings(&jobs[0], &Node::of(&fine)).is_empty());
     }
 
     #[test]

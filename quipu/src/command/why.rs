@@ -31,7 +31,7 @@ query WhyTask($task: String!, $job: String!, $ofJob: Boolean!, $at: At) {
   job(name: $job, at: $at) @include(if: $ofJob) {
     asOf name kind state count taskCounts { waiting } resources { text }
     stopping { offset time } ended { offset time }
-    deferred { waiting reasons { reason agents } since { offset time } }
+    deferred { waiting reasons { reason agents } since { offset time } } missingResources
     spec { restart { on limit } }
   }
 }";
@@ -43,7 +43,7 @@ query WhyJob($job: String!, $at: At) {
     asOf name kind state count restarts resources { text }
     submittedBy submitted { offset time } stopping { offset time } ended { offset time }
     taskCounts { total active waiting placed starting running restarting finished failed killed lost withdrawn }
-    deferred { waiting reasons { reason agents } since { offset time } }
+    deferred { waiting reasons { reason agents } since { offset time } } missingResources
     tasks(state: [FAILED, LOST, RESTARTING], first: 5) {
       nodes { name state restarts run { agent endReason exitCode signal ranMs message } }
     }

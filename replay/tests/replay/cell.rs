@@ -10,7 +10,7 @@ use allocator::{State, answer, state::timers::NextTick};
 use command_log::{Stored, memory::MemoryLog, reader::Reader};
 use log_schema::{
     AgentId, Class, Command, DecisionV1, Envelope, EpochV1, Event, Incarnation, JobId, Key, Kind, MiB, MilliCpu,
-    Offset, Principal, Record, Resources, RoleName, TaskId, TaskOwner, TaskState, TimeMs,
+    Offset, PortRanges, Principal, Record, Resources, RoleName, TaskId, TaskOwner, TaskState, TimeMs,
     command::{
         KillTaskV1, RemoveAgentV1, ReportAgentV1, ScaleJobV1, SetParametersV1, StopJobV1, SubmitJobV1, TickV1,
         UpdateTaskStatusV1,
@@ -131,7 +131,10 @@ impl Cell {
     /// An agent reports what it has.
     pub fn agent(&mut self, name: &str, cpu: u64) {
         let agent = AgentId::new(name).expect("an agent id");
-        let capacity = Resources::of(MilliCpu(cpu), MiB(16_384));
+        // Few ports, so that a wild cell runs short of them.
+        let ports = PortRanges::new(vec![(31_000, 31_015)]).expect("a range");
+        let ports = if self.is_wild { ports } else { PortRanges::default() };
+        let capacity = Resources { ports, ..Resources::of(MilliCpu(cpu), MiB(16_384)) };
         self.silent.retain(|silent| *silent != agent);
         let report = ReportAgentV1 { agent, capacity, attributes: BTreeMap::new() };
         self.say(name, Class::Exogenous, &Command::ReportAgent(report));
@@ -277,6 +280,14 @@ impl Cell {
             TaskOwner::Framework { .. } => 700,
         };
         let starting = self.time + self.delay(10);
+        if self.is_wild && self.chance.one_in(6) {
+            let reasons =
+                [EndReason::MachineFault, EndReason::MachineFault, EndReason::PortsHeld, EndReason::CannotStart];
+            let reason = reasons[usize::try_from(self.chance.below(4)).expect("small")];
+            run.reports.push_back((starting, TaskState::Failed, Some(EndV1::because(reason))));
+            self.runs.insert(run.incarnation.0, run);
+            return;
+        }
         let running = starting + self.delay(20);
         let ended = running + self.delay(length);
         let fails = self.is_wild && self.chance.one_in(5);

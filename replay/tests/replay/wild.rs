@@ -9,12 +9,12 @@ use log_schema::{
     Record, Resources, RoleName, TaskId, TaskState, TimeMs,
     command::{
         AcceptOffersV1, DeclineOffersV1, LaunchV1, MarkAgentUnreachableV1, Policy, ReviveOffersV1, SetParametersV1,
-        SetRoleV1, SubscribeFrameworkV1, SuppressOffersV1, TeardownFrameworkV1, UpdateTaskStatusV1,
+        SetRoleV1, SubmitJobV1, SubscribeFrameworkV1, SuppressOffersV1, TeardownFrameworkV1, UpdateTaskStatusV1,
     },
-    job::{JobKind, RunSpecV1},
+    job::{JobKind, JobSpecV1, RunSpecV1},
 };
 
-use super::cell::Cell;
+use super::cell::{Cell, job};
 
 const AGENTS: [&str; 5] = ["a1", "a2", "a3", "a4", "a5"];
 
@@ -52,7 +52,9 @@ fn client(cell: &mut Cell) {
             let kind = if cell.chance.one_in(4) { JobKind::Service } else { JobKind::Batch };
             let length = 20 + cell.chance.below(600);
             cell.lengths_ms.insert(name.clone(), length);
-            cell.job(&name, kind, count, cpu);
+            let ports = u16::try_from(cell.chance.below(3)).expect("small");
+            let spec = JobSpecV1 { ports, ..job(&name, kind, count, cpu) };
+            cell.ask(&Command::SubmitJob(SubmitJobV1 { job: spec }));
         }
         4 => cell.stop(&name),
         5 | 6 => cell.scale(&name, count),
@@ -78,7 +80,9 @@ fn agents(cell: &mut Cell) {
 }
 
 fn rarely(cell: &mut Cell) {
-    match cell.chance.below(9) {
+    match cell.chance.below(10) {
+        // A rest, after which the longest waits are over.
+        9 => cell.time += 301_000,
         0 => cell.lead(),
         1 => void_claim(cell),
         2 => void_decision(cell),

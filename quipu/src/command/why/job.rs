@@ -1,6 +1,9 @@
 //! The story of one job.
 
-use super::{history, reason, task::how};
+use super::{
+    history, reason,
+    task::{how, missing},
+};
 use crate::{
     command::{count, jobs::counts},
     output::Node,
@@ -13,6 +16,7 @@ pub(super) fn story(job: &Node<'_>) -> String {
         let deferred = job.at("/deferred");
         sentences.push(format!("{} (said {} ago).", reason::sentence(&deferred), deferred.age("/since/time")));
         sentences.push(reason::advice(&deferred).into());
+        sentences.extend(missing(job));
     } else if job.number("/taskCounts/waiting") > 0 && job.is_absent("/stopping") {
         sentences.push(
             "Nothing is known to be in the way of those that wait: they are placed with the next decisions.".into(),

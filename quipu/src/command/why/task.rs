@@ -77,10 +77,20 @@ fn waits(job: &Node<'_>) -> Vec<String> {
         return vec!["Nothing is known to be in its way: it is placed with one of the next decisions.".into()];
     }
     let deferred = job.at("/deferred");
-    vec![
+    let mut sentences = vec![
         format!("No agent can take it: {} (said {} ago).", reason::why_nowhere(&deferred), deferred.age("/since/time")),
         reason::advice(&deferred).into(),
-    ]
+    ];
+    // As of now, which may be later than what was said: an agent that has it may have joined.
+    sentences.extend(missing(job));
+    sentences
+}
+
+/// The custom resources that no agent has, as a sentence.
+pub(super) fn missing(job: &Node<'_>) -> Option<String> {
+    let missing = reason::missing(job)?;
+    let (first, rest) = missing.split_at(1);
+    Some(format!("{}{rest}.", first.to_uppercase()))
 }
 
 fn restarts(task: &Node<'_>, job: &Node<'_>) -> String {

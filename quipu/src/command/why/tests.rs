@@ -42,6 +42,22 @@ fn a_task_without_a_place_says_why_and_what_helps() {
 }
 
 #[test]
+fn a_resource_that_no_agent_has_is_named() {
+    let reasons = json!([{ "reason": "CUSTOM_TOO_SMALL", "agents": 2 }]);
+    let deferred = json!({ "waiting": 1, "reasons": reasons, "since": moment(9, 20) });
+    let job =
+        job(json!({ "deferred": deferred, "missingResources": ["fpga", "licences"], "taskCounts": { "waiting": 1 } }));
+    let data = json!({ "task": null, "job": job });
+    insta::assert_snapshot!(task_story("web.2", &data), @"
+    Task web.2 waits for its first place; it needs cpu=4 mem=1Gi.
+    No agent can take it: of 2 agents, 2 have too little of a custom resource (said 3m ago).
+    No wait will help: ask for less, or add an agent that is large enough.
+    No agent has any fpga or licences, so it waits until one joins that has.
+    ");
+    assert!(super::job::story(&Node::new(&job, NOW_MS)).contains("No agent has any fpga or licences"));
+}
+
+#[test]
 fn a_running_task_says_where_since_when_and_what_came_before() {
     let data = json!({
         "task": {
