@@ -45,6 +45,9 @@ const RETRY: Duration = Duration::from_millis(200);
 /// The most inputs that are taken before reports are sent.
 const INPUTS_AT_ONCE_MAX: usize = 256;
 
+/// The most ends that are remembered because the cell may not have read them yet.
+const TOLD_MAX: usize = 16_384;
+
 /// How an agent is set up.
 #[derive(Debug)]
 pub struct Config {
@@ -106,8 +109,10 @@ pub(crate) enum Input {
     Appended(Result<Vec<Offset>, remote::Error>),
     /// Time to send reports again.
     Retry,
-    /// The supervisor of an adopted task was found.
-    Adopted { key: TaskKey, supervisor: Supervisor },
+    /// The supervisor of a task was started, or found.
+    Supervised { key: TaskKey, supervisor: Supervisor },
+    /// A start takes long; others need not wait for it.
+    Slow { key: TaskKey },
     /// The program of a task runs.
     Running { key: TaskKey },
     /// A task ended.
@@ -130,6 +135,8 @@ pub(crate) struct Agent {
     expected: Option<Expected>,
     tasks: Tasks,
     reports: Reports,
+    /// Ends that are in the log behind what the cell had answered when it last said what it expects.
+    told: BTreeMap<TaskKey, Offset>,
     /// Reports wait for [`Input::Retry`].
     held: bool,
     /// Starts whose end the cell knows, oldest first; they keep their sandboxes for a while.
@@ -149,6 +156,7 @@ impl Agent {
             let more = std::iter::from_fn(|| inputs.try_recv().ok()).take(INPUTS_AT_ONCE_MAX);
             for input in std::iter::once(first).chain(more) {
                 if matches!(input, Input::Shutdown) {
+                    self.tasks.leave();
                     self.journal.sync()?;
                     return Ok(());
                 }
@@ -163,17 +171,21 @@ impl Agent {
         match input {
             Input::Link(inbound) => self.heard(inbound),
             Input::Appended(result) => self.appended(result),
-            Input::Adopted { key, supervisor } => {
-                self.tasks.adopted(&key, supervisor);
+            Input::Supervised { key, supervisor } => {
+                self.tasks.supervised(&key, supervisor);
                 Ok(())
+            }
+            Input::Slow { key } => {
+                self.tasks.is_slow(&key);
+                self.start_next()
             }
             Input::Running { key } => {
                 self.running(key);
-                Ok(())
+                self.start_next()
             }
             Input::Ended { key, ended } => {
                 self.task_ended(key, ended);
-                Ok(())
+                self.start_next()
             }
             Input::Retry => {
                 self.held = false;
@@ -252,7 +264,7 @@ impl Agent {
 
     fn appended(&mut self, result: Result<Vec<Offset>, remote::Error>) -> Result<(), Error> {
         match result {
-            Ok(_) => self.reported(),
+            Ok(offsets) => self.reported(&offsets),
             // The link says by itself that and why it ended.
             Err(remote::Error::Closed) => Ok(()),
             Err(error) if error.is_transient() => {
@@ -278,9 +290,16 @@ impl Agent {
         }
     }
 
-    fn reported(&mut self) -> Result<(), Error> {
-        for report in self.reports.done() {
+    fn reported(&mut self, offsets: &[Offset]) -> Result<(), Error> {
+        for (report, at) in self.reports.done().into_iter().zip(offsets) {
             let Report::Status(Status { key, state, .. }) = report else { continue };
+            if state.is_terminal() {
+                if self.told.len() >= TOLD_MAX {
+                    // A cell that has not answered so many may hear some of them twice.
+                    self.told.pop_first();
+                }
+                self.told.insert(key.clone(), *at);
+            }
             let Some(begun) = self.journal.known(&key) else { continue };
             self.journal.reported(&key, state)?;
             let first_end = state.is_terminal() && begun.reported.is_none_or(|before| !before.is_terminal());
@@ -310,7 +329,7 @@ impl Agent {
             if begun.reported.is_some_and(TaskState::is_terminal) {
                 self.keep_ended(key)?;
             } else {
-                self.tasks.adopt(key);
+                self.tasks.adopt(key, begun);
             }
         }
         Ok(())

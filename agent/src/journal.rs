@@ -16,7 +16,7 @@ use command_log::remote::Position;
 use log_schema::{EpochNumber, Offset, TaskState, codec};
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox::TaskKey;
+use crate::{process_tree, sandbox::TaskKey};
 
 /// The file is rewritten with what still matters once it has grown by this much, and doubled.
 const REWRITE_BYTES: u64 = 4 << 20;
@@ -44,6 +44,10 @@ pub struct Begun {
     pub to: Offset,
     /// The last state whose report is in the log.
     pub reported: Option<TaskState>,
+    /// Its supervisor was about to be started: from here on something of the task may have run.
+    pub attempted: bool,
+    /// The machine was booted since. What was written without waiting for the disk may then be lost.
+    pub is_of_earlier_boot: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,6 +57,8 @@ enum Entry {
     Reported { key: TaskKey, state: TaskState },
     Removed { key: TaskKey },
     Obeyed { epoch: EpochNumber, to: Offset, next: Offset },
+    Attempted { key: TaskKey },
+    Booted { boot: String },
 }
 
 /// The journal of one agent.
@@ -64,6 +70,7 @@ pub struct Journal {
     rewritten_bytes: u64,
     begun: BTreeMap<TaskKey, Begun>,
     position: Option<Position>,
+    boot: String,
 }
 
 impl Journal {
@@ -76,10 +83,11 @@ impl Journal {
         };
         let file = File::options().append(true).create(true).open(path).map_err(failed("open"))?;
         let (path, begun) = (path.to_owned(), BTreeMap::new());
-        let mut journal = Self { path, file, bytes: 0, rewritten_bytes: 0, begun, position: None };
+        let mut journal = Self { path, file, bytes: 0, rewritten_bytes: 0, begun, position: None, boot: String::new() };
         for entry in entries(&bytes) {
             journal.fold(&entry);
         }
+        journal.fold(&Entry::Booted { boot: process_tree::boot_id() });
         journal.rewrite()?;
         Ok(journal)
     }
@@ -89,6 +97,12 @@ impl Journal {
         let begun = |(key, at, to): &(TaskKey, Offset, Offset)| Entry::Begun { key: key.clone(), at: *at, to: *to };
         self.append(&starts.iter().map(begun).collect::<Vec<_>>())?;
         self.sync()
+    }
+
+    /// Says that the supervisor of this start is about to be started, without waiting for the disk: the
+    /// end of the agent loses nothing of this, and the end of the machine is noticed by its boot.
+    pub fn attempted(&mut self, key: &TaskKey) -> Result<(), Error> {
+        self.append(&[Entry::Attempted { key: key.clone() }])
     }
 
     /// Says that the report of this state is in the log.
@@ -140,7 +154,8 @@ impl Journal {
     fn fold(&mut self, entry: &Entry) {
         match entry {
             Entry::Begun { key, at, to } => {
-                self.begun.insert(key.clone(), Begun { at: *at, to: *to, reported: None });
+                let begun = Begun { at: *at, to: *to, reported: None, attempted: false, is_of_earlier_boot: false };
+                self.begun.insert(key.clone(), begun);
             }
             Entry::Reported { key, state } => {
                 if let Some(begun) = self.begun.get_mut(key) {
@@ -152,6 +167,16 @@ impl Journal {
             }
             Entry::Obeyed { epoch, to, next } => {
                 self.position = Some(Position { next: *next, epoch: *epoch, to: *to });
+            }
+            Entry::Attempted { key } => {
+                if let Some(begun) = self.begun.get_mut(key) {
+                    begun.attempted = true;
+                }
+            }
+            Entry::Booted { boot } => {
+                let is_another = self.boot != *boot;
+                self.begun.values_mut().for_each(|begun| begun.is_of_earlier_boot |= is_another);
+                self.boot.clone_from(boot);
             }
         }
     }
@@ -174,12 +199,19 @@ impl Journal {
     }
 
     fn essence(&self) -> Vec<Entry> {
-        let starts = self.begun.iter().flat_map(|(key, begun)| {
-            let reported = begun.reported.map(|state| Entry::Reported { key: key.clone(), state });
-            [Some(Entry::Begun { key: key.clone(), at: begun.at, to: begun.to }), reported]
-        });
         let obeyed = self.position.map(|Position { next, epoch, to }| Entry::Obeyed { epoch, to, next });
-        starts.chain([obeyed]).flatten().collect()
+        let booted = [Some(Entry::Booted { boot: self.boot.clone() })];
+        self.starts(true).chain(booted).chain(self.starts(false)).chain([obeyed]).flatten().collect()
+    }
+
+    /// The starts of earlier boots, or of this one.
+    fn starts(&self, of_earlier_boots: bool) -> impl Iterator<Item = Option<Entry>> {
+        let meant = self.begun.iter().filter(move |(_, begun)| begun.is_of_earlier_boot == of_earlier_boots);
+        meant.flat_map(|(key, begun)| {
+            let attempted = begun.attempted.then(|| Entry::Attempted { key: key.clone() });
+            let reported = begun.reported.map(|state| Entry::Reported { key: key.clone(), state });
+            [Some(Entry::Begun { key: key.clone(), at: begun.at, to: begun.to }), attempted, reported]
+        })
     }
 }
 
@@ -214,7 +246,7 @@ mod tests {
     }
 
     fn begun(at: u64, reported: Option<TaskState>) -> Begun {
-        Begun { at: Offset(at), to: Offset(at - 1), reported }
+        Begun { at: Offset(at), to: Offset(at - 1), reported, attempted: false, is_of_earlier_boot: false }
     }
 
     #[test]
@@ -248,6 +280,22 @@ mod tests {
             fs::write(&path, &whole[..cut]).expect("a torn file");
             let journal = Journal::open(&path).expect("a journal");
             assert_eq!(journal.begun().map(|(key, _)| key.clone()).collect::<Vec<_>>(), [key("a.0")]);
+        }
+    }
+    #[test]
+    fn a_start_of_an_earlier_boot_is_told_from_one_of_this() {
+        let dir = tempfile::tempdir().expect("a directory for tests");
+        let path = dir.path().join("journal");
+        let mut journal = Journal::open(&path).expect("a new journal");
+        journal.append(&[Entry::Booted { boot: "an earlier one".into() }]).expect("a write");
+        journal.begin(&[(key("a.0"), Offset(5), Offset(4))]).expect("a write");
+        let mut journal = Journal::open(&path).expect("the same journal");
+        journal.begin(&[(key("b.0"), Offset(6), Offset(5))]).expect("a write");
+        journal.attempted(&key("b.0")).expect("a write");
+        for _ in 0..2 {
+            let journal = Journal::open(&path).expect("the same journal");
+            let known = |task: &str| journal.known(&key(task)).map(|begun| (begun.is_of_earlier_boot, begun.attempted));
+            assert_eq!((known("a.0"), known("b.0")), (Some((true, false)), Some((false, true))));
         }
     }
 }

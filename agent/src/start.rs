@@ -85,14 +85,13 @@ impl Starter {
         Sandbox::of(&self.sandboxes, key)
     }
 
-    /// Makes the sandbox and starts its supervisor, whose standard output says when the program runs.
+    /// Starts the supervisor of a sandbox that was made, whose standard output says when the program runs.
     pub(crate) fn start(&self, placement: &Placement) -> Result<Child, Error> {
         let held = ports::held(&placement.resources.ports);
         if !held.is_empty() {
             return Err(Error::PortsHeld { ports: held });
         }
         let sandbox = self.sandbox(&placement.key);
-        sandbox.create()?;
         sandbox.write_spec(&self.spec(placement, &sandbox)?)?;
         let mut words = self.supervisor_command.iter();
         let program = words.next().cloned().unwrap_or_default();

@@ -3,7 +3,7 @@
 //! A status is told until the log has it. It is never told less than once; more than once is harmless,
 //! for its key says which task, start and state it is about.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use compact_str::CompactString;
 use log_schema::{
@@ -61,17 +61,24 @@ pub(crate) struct Reports {
     principal: Principal,
     waiting: VecDeque<Report>,
     under_way: Vec<Report>,
+    /// The statuses among both: each is told once until it is answered.
+    untold: BTreeSet<(TaskKey, TaskState)>,
 }
 
 impl Reports {
     /// The reports of one agent. Fails where its id is too long for a principal.
     pub(crate) fn new(agent: AgentId) -> Result<Self, log_schema::id::Error> {
         let principal = Principal::new(format!("agent:{agent}"))?;
-        Ok(Self { agent, principal, waiting: VecDeque::new(), under_way: Vec::new() })
+        Ok(Self { agent, principal, waiting: VecDeque::new(), under_way: Vec::new(), untold: BTreeSet::new() })
     }
 
-    /// Adds a report behind all others.
+    /// Adds a report behind all others, unless it waits already; what the agent has replaces what it had.
     pub(crate) fn add(&mut self, report: Report) {
+        match &report {
+            Report::Status(status) if !self.untold.insert((status.key.clone(), status.state)) => return,
+            Report::Status(_) => {}
+            Report::Agent { .. } => self.waiting.retain(|waiting| !matches!(waiting, Report::Agent { .. })),
+        }
         self.waiting.push_back(report);
     }
 
@@ -86,7 +93,13 @@ impl Reports {
 
     /// The batch is in the log, or never will be: what it told.
     pub(crate) fn done(&mut self) -> Vec<Report> {
-        std::mem::take(&mut self.under_way)
+        let done = std::mem::take(&mut self.under_way);
+        for report in &done {
+            if let Report::Status(status) = report {
+                self.untold.remove(&(status.key.clone(), status.state));
+            }
+        }
+        done
     }
 
     /// The batch has to be told again, before all others.

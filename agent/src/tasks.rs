@@ -1,117 +1,181 @@
 //! The tasks of this agent that have not ended: starting, adopting, ending them.
 //!
-//! It never waits: each task has a watcher on the runtime, which reports as [`Input`]s.
+//! It never waits: each task has a watcher on the runtime, which reports as [`Input`]s. Starts queue
+//! here, and so many at once as [`STARTS_AT_ONCE_MAX`] are under way:
+//!
+//! ```text
+//! queue ──> place taken ──> sandbox ──> supervisor ──> program runs, or the start is slow: place free
+//!   └── ended while it waits: nothing was made, nothing has to be undone
+//! ```
 
-use std::{collections::BTreeMap, error::Error as _};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    error::Error as _,
+    sync::Arc,
+    time::Duration,
+};
 
 use log_schema::{TaskState, task::EndV1};
-use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::{JoinSet, spawn_blocking},
+    time::timeout,
+};
 
 use crate::{
     agent::Input,
+    journal::Begun,
     sandbox::{Ended, Sandbox, TaskKey, now},
     start::{Error, Placement, Starter},
     telemetry::Running,
     watch::{self, Notice, Supervisor},
 };
 
+/// The most starts that are under way at once, from the sandbox to the running program. More would
+/// not end sooner on a machine of a few cores, and would keep the agent and the tasks that run from them.
+pub(crate) const STARTS_AT_ONCE_MAX: usize = 16;
+/// How long a start keeps its place from others at most.
+const START_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Tasks that have not ended, as far as the agent has heard.
 pub(crate) struct Tasks {
-    starter: Starter,
+    starter: Arc<Starter>,
     alive: BTreeMap<TaskKey, Alive>,
+    /// In the order of their placement; what is no longer [`Stage::Queued`] is passed over.
+    queue: VecDeque<TaskKey>,
+    /// Starts that keep their place from others.
+    under_way: BTreeSet<TaskKey>,
+    /// One permit for each start that is being made on another thread.
+    makers: Arc<Semaphore>,
     running: Running,
     watchers: JoinSet<()>,
     runtime: Handle,
     inputs: mpsc::Sender<Input>,
 }
 
-#[derive(Default)]
 struct Alive {
-    /// Absent while an adopted supervisor is being looked for.
-    supervisor: Option<Supervisor>,
+    stage: Stage,
     kill_wanted: bool,
+}
+
+enum Stage {
+    /// Nothing was made of it yet.
+    Queued(Box<Placement>),
+    /// Its supervisor is being started, or looked for.
+    Unsupervised,
+    /// Its supervisor was seen alive.
+    Supervised(Supervisor),
 }
 
 impl Tasks {
     /// No tasks yet. Watchers run on `runtime`; `running` is kept up to date for telemetry.
     pub(crate) fn new(starter: Starter, running: Running, runtime: Handle, inputs: mpsc::Sender<Input>) -> Self {
-        Self { starter, alive: BTreeMap::new(), running, watchers: JoinSet::new(), runtime, inputs }
+        Self {
+            starter: Arc::new(starter),
+            alive: BTreeMap::new(),
+            queue: VecDeque::new(),
+            under_way: BTreeSet::new(),
+            makers: Arc::new(Semaphore::new(STARTS_AT_ONCE_MAX)),
+            running,
+            watchers: JoinSet::new(),
+            runtime,
+            inputs,
+        }
     }
 
-    /// Starts a task, or says how it ended before it began.
-    pub(crate) fn start(&mut self, placement: &Placement) -> Result<(), Ended> {
-        let key = &placement.key;
-        let sandbox = self.starter.sandbox(key);
-        let (supervisor, notice) = self.supervise(placement).map_err(|error| {
-            let ended = cannot_start(&error);
-            // Kept for a restart of the agent; without a sandbox it is said once, now.
-            if sandbox.exists() {
-                let _ = sandbox.write_ended(&ended);
-            }
-            ended
-        })?;
-        self.alive.insert(key.clone(), Alive { supervisor: Some(supervisor.clone()), kill_wanted: false });
-        self.watch(follow(sandbox, key.clone(), supervisor, notice, self.inputs.clone()));
-        Ok(())
+    /// Takes a start behind those that wait.
+    pub(crate) fn queue(&mut self, placement: Box<Placement>) {
+        let key = placement.key.clone();
+        self.alive.insert(key.clone(), Alive { stage: Stage::Queued(placement), kill_wanted: false });
+        self.queue.push_back(key);
     }
 
-    fn supervise(&self, placement: &Placement) -> Result<(Supervisor, Notice), Error> {
-        let mut child = self.starter.start(placement)?;
-        let stdout = child.stdout.take().expect("its standard output is a pipe");
-        let supervisor = i32::try_from(child.id())
-            .map_err(std::io::Error::other)
-            .and_then(|pid| Supervisor::open(pid).map_err(std::io::Error::from));
-        match supervisor {
-            Ok(supervisor) => Ok((supervisor, Notice::Pipe(stdout))),
-            Err(source) => {
-                let _ = child.kill().and_then(|()| child.wait());
-                Err(Error::Supervisor { program: "that was started".into(), source })
+    /// The next start that is still wanted, where there is a place for one.
+    pub(crate) fn next_start(&mut self) -> Option<Box<Placement>> {
+        while self.under_way.len() < STARTS_AT_ONCE_MAX {
+            let Some(alive) = self.alive.get_mut(&self.queue.pop_front()?) else { continue };
+            match std::mem::replace(&mut alive.stage, Stage::Unsupervised) {
+                Stage::Queued(placement) => {
+                    self.under_way.insert(placement.key.clone());
+                    return Some(placement);
+                }
+                other @ (Stage::Unsupervised | Stage::Supervised(_)) => alive.stage = other,
             }
         }
+        None
+    }
+
+    /// Makes the sandbox of a start; the error says how the task ended before it began.
+    pub(crate) fn prepare(&self, key: &TaskKey) -> Result<(), Ended> {
+        self.starter.sandbox(key).create().map_err(|error| cannot_start(&error.into()))
+    }
+
+    /// Starts the supervisor in a sandbox that was made, beside everything else.
+    pub(crate) fn start(&mut self, placement: Box<Placement>) {
+        let makers = Arc::clone(&self.makers);
+        let permit = makers.try_acquire_owned().ok();
+        self.watch(begin(Arc::clone(&self.starter), placement, permit, self.inputs.clone()));
+    }
+
+    /// A start needs its place no longer, although its program was not seen running.
+    pub(crate) fn is_slow(&mut self, key: &TaskKey) {
+        self.under_way.remove(key);
+    }
+
+    /// Waits for the starts that are being made: the next agent on the directory must not meet them.
+    pub(crate) fn leave(&self) {
+        let all = u32::try_from(STARTS_AT_ONCE_MAX).expect("a small number");
+        let _ = self.runtime.block_on(self.makers.acquire_many(all));
     }
 
     /// Takes over a task of an earlier agent, running or not.
-    pub(crate) fn adopt(&mut self, key: TaskKey) {
+    pub(crate) fn adopt(&mut self, key: TaskKey, begun: Begun) {
         let sandbox = self.starter.sandbox(&key);
-        let alive = Alive { supervisor: None, kill_wanted: sandbox.kill_wanted() };
+        let alive = Alive { stage: Stage::Unsupervised, kill_wanted: sandbox.kill_wanted() };
         self.alive.insert(key.clone(), alive);
-        self.watch(adopt(sandbox, key, self.inputs.clone()));
+        self.watch(adopt(sandbox, key, begun, self.inputs.clone()));
     }
 
-    /// The supervisor of an adopted task was found.
-    pub(crate) fn adopted(&mut self, key: &TaskKey, supervisor: Supervisor) {
-        if let Some(alive) = self.alive.get_mut(key) {
-            if alive.kill_wanted {
-                supervisor.ask_to_end();
-            }
-            alive.supervisor = Some(supervisor);
+    /// The supervisor of a task was started, or found.
+    pub(crate) fn supervised(&mut self, key: &TaskKey, supervisor: Supervisor) {
+        let Some(alive) = self.alive.get_mut(key) else { return };
+        if alive.kill_wanted {
+            end(&self.starter.sandbox(key), key, Some(&supervisor));
         }
+        alive.stage = Stage::Supervised(supervisor);
     }
 
     /// The program of a task runs.
     pub(crate) fn runs(&mut self, key: &TaskKey) {
-        if let Some(pid) = self.alive.get(key).and_then(|alive| Some(alive.supervisor.as_ref()?.pid)) {
-            self.running.lock().expect("nobody panics while holding the running tasks").insert(key.clone(), pid);
+        self.under_way.remove(key);
+        if let Some(Stage::Supervised(supervisor)) = self.alive.get(key).map(|alive| &alive.stage) {
+            let mut running = self.running.lock().expect("nobody panics while holding the running tasks");
+            running.insert(key.clone(), supervisor.pid);
         }
     }
 
     /// A task ended. False: that was known.
     pub(crate) fn ended(&mut self, key: &TaskKey) -> bool {
         self.running.lock().expect("nobody panics while holding the running tasks").remove(key);
+        self.under_way.remove(key);
         while self.watchers.try_join_next().is_some() {}
         self.alive.remove(key).is_some()
     }
 
-    /// Ends a task in its own time: SIGTERM, its grace, SIGKILL. What is not alive is left alone.
-    pub(crate) fn kill(&mut self, key: &TaskKey) {
-        let Some(alive) = self.alive.get_mut(key) else { return };
-        if let Err(error) = self.starter.sandbox(key).want_kill() {
-            tracing::error!(%key, error = &error as &dyn std::error::Error, "could not note that a task is to end");
-        }
+    /// Ends a task in its own time: SIGTERM, its grace, SIGKILL. What is not alive is left alone. A
+    /// start that still waits has ended by this: that end is returned.
+    pub(crate) fn kill(&mut self, key: &TaskKey) -> Option<Ended> {
+        let alive = self.alive.get_mut(key)?;
         alive.kill_wanted = true;
-        if let Some(supervisor) = &alive.supervisor {
-            supervisor.ask_to_end();
+        match &alive.stage {
+            Stage::Queued(_) => {
+                return Some(watch::killed());
+            }
+            Stage::Unsupervised => end(&self.starter.sandbox(key), key, None),
+            Stage::Supervised(supervisor) => end(&self.starter.sandbox(key), key, Some(supervisor)),
         }
+        None
     }
 
     /// Every task that is alive, in order.
@@ -143,20 +207,84 @@ fn remove(sandbox: &Sandbox) {
     }
 }
 
-/// From the start of a supervisor to the end of its task.
+/// Says in the sandbox that the task is to end, and tells its supervisor.
+fn end(sandbox: &Sandbox, key: &TaskKey, supervisor: Option<&Supervisor>) {
+    // A sandbox that is not there yet, or no more, has nobody to read it.
+    if sandbox.exists()
+        && let Err(error) = sandbox.want_kill()
+    {
+        tracing::error!(%key, error = &error as &dyn std::error::Error, "could not note that a task is to end");
+    }
+    if let Some(supervisor) = supervisor {
+        supervisor.ask_to_end();
+    }
+}
+
+/// From a sandbox to the end of its task.
+async fn begin(
+    starter: Arc<Starter>,
+    placement: Box<Placement>,
+    permit: Option<OwnedSemaphorePermit>,
+    inputs: mpsc::Sender<Input>,
+) {
+    let (key, sandbox) = (placement.key.clone(), starter.sandbox(&placement.key));
+    let making = spawn_blocking(move || {
+        let made = supervise(&starter, &placement);
+        drop(permit);
+        made
+    });
+    match making.await {
+        Ok(Ok((supervisor, notice))) => {
+            let _ = inputs.send(Input::Supervised { key: key.clone(), supervisor: supervisor.clone() }).await;
+            follow(sandbox, key, supervisor, notice, inputs).await;
+        }
+        Ok(Err(error)) => {
+            let ended = cannot_start(&error);
+            // Kept for a restart of the agent.
+            let _ = sandbox.write_ended(&ended);
+            let _ = inputs.send(Input::Ended { key, ended }).await;
+        }
+        // The runtime ends, and the agent with it.
+        Err(_) => {}
+    }
+}
+
+fn supervise(starter: &Starter, placement: &Placement) -> Result<(Supervisor, Notice), Error> {
+    let mut child = starter.start(placement)?;
+    let stdout = child.stdout.take().expect("its standard output is a pipe");
+    let supervisor = i32::try_from(child.id())
+        .map_err(std::io::Error::other)
+        .and_then(|pid| Supervisor::open(pid).map_err(std::io::Error::from));
+    match supervisor {
+        Ok(supervisor) => Ok((supervisor, Notice::Pipe(stdout))),
+        Err(source) => {
+            let _ = child.kill().and_then(|()| child.wait());
+            Err(Error::Supervisor { program: "that was started".into(), source })
+        }
+    }
+}
+
+/// From a supervisor to the end of its task.
 async fn follow(sandbox: Sandbox, key: TaskKey, supervisor: Supervisor, notice: Notice, inputs: mpsc::Sender<Input>) {
     // A closed channel means that the agent is leaving: nobody needs to know.
-    if watch::running(&sandbox, &supervisor, notice).await {
+    let mut running = std::pin::pin!(watch::running(&sandbox, &supervisor, notice));
+    let runs = if let Ok(runs) = timeout(START_PATIENCE, &mut running).await {
+        runs
+    } else {
+        let _ = inputs.send(Input::Slow { key: key.clone() }).await;
+        running.await
+    };
+    if runs {
         let _ = inputs.send(Input::Running { key: key.clone() }).await;
     }
-    let ended = watch::ended(sandbox, supervisor).await;
+    let ended = watch::ended(sandbox.clone(), supervisor.clone()).await;
     let _ = inputs.send(Input::Ended { key, ended }).await;
 }
 
-async fn adopt(sandbox: Sandbox, key: TaskKey, inputs: mpsc::Sender<Input>) {
-    match watch::adopt(&sandbox).await {
+async fn adopt(sandbox: Sandbox, key: TaskKey, begun: Begun, inputs: mpsc::Sender<Input>) {
+    match watch::adopt(&sandbox, begun).await {
         Ok(supervisor) => {
-            let _ = inputs.send(Input::Adopted { key: key.clone(), supervisor: supervisor.clone() }).await;
+            let _ = inputs.send(Input::Supervised { key: key.clone(), supervisor: supervisor.clone() }).await;
             follow(sandbox, key, supervisor, Notice::File, inputs).await;
         }
         Err(ended) => {

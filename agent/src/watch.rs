@@ -24,6 +24,7 @@ use rustix::process::{Pid as RawPid, PidfdFlags, WaitId, WaitIdOptions, pidfd_op
 use tokio::{io::AsyncReadExt, net::unix::pipe, task::spawn_blocking};
 
 use crate::{
+    journal::Begun,
     process_tree::{self, Snapshot},
     sandbox::{self, Ended, ProcessName, Sandbox, now},
     supervisor::RUNNING,
@@ -113,18 +114,17 @@ async fn read_running(stdout: ChildStdout) -> bool {
 /// program was kept from it by the machine, as by a full disk.
 pub(crate) async fn ended(sandbox: Sandbox, supervisor: Supervisor) -> Ended {
     supervisor.gone().await;
-    settled(sandbox, None, EndReason::MachineFault).await
+    settled(sandbox, None, Unsigned::MachineFault).await
 }
 
 /// The end of a start without a living supervisor: what is written, or written now.
-/// `unstarted` is the reason where its program never ran.
-pub(crate) async fn settled(sandbox: Sandbox, lock: Option<File>, unstarted: EndReason) -> Ended {
-    let settling = spawn_blocking(move || settle(&sandbox, lock, unstarted));
+async fn settled(sandbox: Sandbox, lock: Option<File>, unsigned: Unsigned) -> Ended {
+    let settling = spawn_blocking(move || settle(&sandbox, lock, unsigned));
     settling.await.unwrap_or_else(|_| died("the agent failed while it ended what was left of the task"))
 }
 
 /// Takes the lock if it is not held already, and ends what is left before it writes the end.
-fn settle(sandbox: &Sandbox, lock: Option<File>, unstarted: EndReason) -> Ended {
+fn settle(sandbox: &Sandbox, lock: Option<File>, unsigned: Unsigned) -> Ended {
     if !sandbox.exists() {
         return died("the sandbox is gone");
     }
@@ -136,20 +136,32 @@ fn settle(sandbox: &Sandbox, lock: Option<File>, unstarted: EndReason) -> Ended 
         return ended;
     }
     sweep(sandbox);
-    let ended = end_in_place_of_the_supervisor(sandbox, unstarted);
+    let ended = end_in_place_of_the_supervisor(sandbox, unsigned);
     if let Err(error) = sandbox.write_ended(&ended) {
         tracing::error!(error = &error as &dyn std::error::Error, "an end is not on the disk");
     }
     ended
 }
 
-fn end_in_place_of_the_supervisor(sandbox: &Sandbox, unstarted: EndReason) -> Ended {
+fn end_in_place_of_the_supervisor(sandbox: &Sandbox, unsigned: Unsigned) -> Ended {
     if sandbox.kill_wanted() {
-        return Ended { state: TaskState::Killed, end: EndV1::because(EndReason::Requested), observed: now() };
+        return killed();
     }
     let complaint = fs::read_to_string(sandbox.complaints()).unwrap_or_default();
     let complaint: String = complaint.trim().chars().take(COMPLAINT_BYTES_MAX / 4).collect();
-    let booted = sandbox.supervisor().ok().flatten().is_none_or(|name| name.boot == process_tree::boot_id());
+    let supervisor = sandbox.supervisor().ok().flatten();
+    if supervisor.is_none() && complaint.is_empty() {
+        match unsigned {
+            Unsigned::NeverBegan => return never_began(),
+            Unsigned::InDoubt => return died("the machine was started anew while the task was to begin"),
+            Unsigned::MachineFault => {}
+        }
+    }
+    let unstarted = match unsigned {
+        Unsigned::MachineFault => EndReason::MachineFault,
+        Unsigned::NeverBegan | Unsigned::InDoubt => EndReason::SupervisorDied,
+    };
+    let booted = supervisor.is_none_or(|name| name.boot == process_tree::boot_id());
     match (complaint.is_empty(), booted, sandbox.started()) {
         (false, _, Ok(None)) => without_supervisor(unstarted, &complaint),
         (false, ..) => died(&complaint),
@@ -192,12 +204,37 @@ fn leftovers(sandbox: &Sandbox) -> Vec<i32> {
     Snapshot::take().alive(name.pid).into_iter().collect()
 }
 
+/// The end of a task that the cell wanted ended.
+pub(crate) fn killed() -> Ended {
+    Ended { state: TaskState::Killed, end: EndV1::because(EndReason::Requested), observed: now() }
+}
+
 fn died(message: &str) -> Ended {
     without_supervisor(EndReason::SupervisorDied, message)
 }
 
 fn without_supervisor(reason: EndReason, message: &str) -> Ended {
     let end = EndV1 { message: Some(message.to_owned()), ..EndV1::because(reason) };
+    Ended { state: TaskState::Failed, end, observed: now() }
+}
+
+/// What follows where no supervisor signed the lock of a sandbox. A supervisor signs before it starts
+/// the program, so nothing of the task ran then, if what was written is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unsigned {
+    /// Its supervisor was seen alive, and ended. If it complained before the program ran, the machine kept it
+    /// from its work, as a full disk does.
+    MachineFault,
+    /// The agent that was to start it ended first.
+    NeverBegan,
+    /// The machine ended: a signature may have been lost with it.
+    InDoubt,
+}
+
+/// The end of a start of which nothing ran.
+fn never_began() -> Ended {
+    let message = Some("the agent ended before it could begin the task".to_owned());
+    let end = EndV1 { message, ..EndV1::because(EndReason::NeverBegan) };
     Ended { state: TaskState::Failed, end, observed: now() }
 }
 
@@ -223,13 +260,18 @@ fn find(sandbox: &Sandbox) -> Result<Found, sandbox::Error> {
 }
 
 /// Finds the supervisor that an earlier agent started; `Err` is the end of a task that has none.
-pub(crate) async fn adopt(sandbox: &Sandbox) -> Result<Supervisor, Ended> {
+pub(crate) async fn adopt(sandbox: &Sandbox, begun: Begun) -> Result<Supervisor, Ended> {
+    let unsigned = if begun.is_of_earlier_boot { Unsigned::InDoubt } else { Unsigned::NeverBegan };
+    // It waited for its turn. Whether its sandbox was made meanwhile makes no difference.
+    if !begun.attempted && !begun.is_of_earlier_boot {
+        return Err(if sandbox.kill_wanted() { killed() } else { never_began() });
+    }
     loop {
         match find(sandbox) {
             Ok(Found::Alive(supervisor)) => return Ok(supervisor),
-            Ok(Found::Gone(lock)) => return Err(settled(sandbox.clone(), Some(lock), EndReason::SupervisorDied).await),
+            Ok(Found::Gone(lock)) => return Err(settled(sandbox.clone(), Some(lock), unsigned).await),
             Ok(Found::Unsigned) => tokio::time::sleep(LOOK_AGAIN).await,
-            Err(_) => return Err(settled(sandbox.clone(), None, EndReason::SupervisorDied).await),
+            Err(_) => return Err(settled(sandbox.clone(), None, unsigned).await),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 #[path = "stories/agent.rs"]
 mod agent_stories;
+#[path = "stories/burst.rs"]
+mod burst;
 #[path = "stories/cell.rs"]
 mod cell;
 #[path = "stories/remote_log.rs"]

@@ -103,6 +103,8 @@ pub enum EndReason {
     Requested,
     /// The agent was away for too long, or left.
     AgentLost,
+    /// The agent ended before it could begin: nothing of the program ran.
+    NeverBegan,
 }
 
 /// How an incarnation ended.

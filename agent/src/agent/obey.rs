@@ -48,6 +48,7 @@ impl Agent {
         for order in orders {
             self.carry_out(order);
         }
+        self.start_next()?;
         self.note_position()?;
         self.reconcile_if_due();
         Ok(())
@@ -88,21 +89,38 @@ impl Agent {
     fn carry_out(&mut self, order: Order) {
         match order {
             Order::Learn { .. } | Order::Forget { .. } => {}
-            Order::Start(placement) => {
-                if let Err(ended) = self.tasks.start(&placement) {
-                    self.task_ended(placement.key, ended);
-                }
-            }
+            Order::Start(placement) => self.tasks.queue(placement),
             Order::Kill(key) if self.journal.known(&key).is_none() => self.report_unknown(key),
-            Order::Kill(key) | Order::Abandon(key) => self.tasks.kill(&key),
+            Order::Kill(key) | Order::Abandon(key) => self.kill(key),
             Order::Removed => {
                 tracing::warn!(agent = %self.id, "the cell removed this agent; ending its tasks and joining again");
                 for key in self.tasks.alive() {
-                    self.tasks.kill(&key);
+                    self.kill(key);
                 }
                 self.announce();
             }
             Order::ThoughtSilent => self.announce(),
+        }
+    }
+
+    /// Begins starts that wait, as many as there are places.
+    pub(super) fn start_next(&mut self) -> Result<(), Error> {
+        while let Some(placement) = self.tasks.next_start() {
+            match self.tasks.prepare(&placement.key) {
+                Ok(()) => {
+                    self.journal.attempted(&placement.key)?;
+                    self.tasks.start(placement);
+                }
+                Err(ended) => self.task_ended(placement.key, ended),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a task; one whose start still waits has ended by that.
+    pub(super) fn kill(&mut self, key: TaskKey) {
+        if let Some(ended) = self.tasks.kill(&key) {
+            self.task_ended(key, ended);
         }
     }
 

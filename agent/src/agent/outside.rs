@@ -88,6 +88,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
         expected: None,
         tasks: Tasks::new(starter, running, runtime.clone(), inputs.clone()),
         reports,
+        told: BTreeMap::new(),
         held: false,
         ended: VecDeque::new(),
         ended_kept_max: config.ended_kept_max,
@@ -169,6 +170,7 @@ fn open_journal(path: &Path, sandboxes: &Path) -> Result<Journal, Error> {
     if !found.is_empty() {
         tracing::warn!(sandboxes = found.len(), "found sandboxes that the journal does not know");
         journal.begin(&found)?;
+        found.iter().try_for_each(|(key, ..)| journal.attempted(key))?;
     }
     Ok(journal)
 }

@@ -65,12 +65,14 @@ impl Agent {
             let placed_before = self.journal.known(&key).is_none_or(|begun| Some(begun.to) <= to);
             if placed_before && !expected.contains(&key) {
                 tracing::warn!(%key, "the cell does not know this task; ending it");
-                self.tasks.kill(&key);
+                self.kill(key);
             }
         }
         let alive: BTreeSet<_> = self.tasks.alive().into_iter().collect();
-        for key in expected.difference(&alive) {
-            self.report_again(key.clone());
+        // What the log has since the cell spoke is on its way to the cell's answer.
+        self.told.retain(|_, at| Some(*at) > to);
+        for key in expected.difference(&alive).filter(|key| !self.told.contains_key(key)).cloned().collect::<Vec<_>>() {
+            self.report_again(key);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -149,6 +150,11 @@ impl Cell {
 
     /// Starts the agent on the cell's directory.
     pub fn agent(&self) -> Running {
+        self.agent_with(vec![SUPERVISOR.into()])
+    }
+
+    /// The same, with another way to start a supervisor.
+    pub fn agent_with(&self, supervisor_command: Vec<OsString>) -> Running {
         let (shutdown, told) = watch::channel(false);
         let config = Config {
             id: me(),
@@ -157,7 +163,7 @@ impl Cell {
             directory: self.directory.path().to_owned(),
             resources: None,
             attributes: BTreeMap::from([("rack".into(), "r1".into())]),
-            supervisor_command: vec![SUPERVISOR.into()],
+            supervisor_command,
             output: Kept::default(),
             ended_kept_max: 100,
             shutdown: told,
@@ -390,7 +396,9 @@ fn take(state: &Mutex<State>, message: FromAgent) -> Answer {
             if state.drops_appends {
                 return Answer::HangUp;
             }
-            let offsets = commands.iter().map(|_| Offset(0)).collect();
+            let first = state.next;
+            state.next += commands.len() as u64;
+            let offsets = (first..state.next).map(Offset).collect();
             state.came.extend(commands.iter().map(|_| Instant::now()));
             state.commands.extend(commands);
             Answer::Message(FromGateway::Appended { request, offsets })

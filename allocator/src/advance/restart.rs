@@ -11,6 +11,9 @@ use crate::{
     },
 };
 
+/// How long a start that never began waits before it is tried again.
+const NEVER_BEGAN_DELAY_MS: u64 = 1_000;
+
 /// Schedules the next start of a job's task that has just ended, or ends its job.
 pub fn after_end(emit: &mut Emit<'_>, task_ref: &TaskRef, reason: Option<EndReason>) {
     let TaskRef::Job { job: number, index } = task_ref else { return };
@@ -40,6 +43,11 @@ fn next_start(job: &Job, index: u32, task: &Task, state: TaskState, reason: Opti
     // its policy is, and not counted.
     if reason == Some(EndReason::PortsHeld) {
         return Some((0, task.restarts));
+    }
+    // Nothing of it ran, so the policy, which is about runs, has no say; a job that runs at most once
+    // still runs at most once. The wait keeps an agent that can begin nothing from being asked in a ring.
+    if state == TaskState::Failed && reason == Some(EndReason::NeverBegan) {
+        return Some((NEVER_BEGAN_DELAY_MS, task.restarts));
     }
     let counted = (policy.delay_ms(task.restarts), task.restarts.saturating_add(1));
     match (policy.on, state) {

@@ -46,7 +46,8 @@ pub(super) fn after_failed_start(emit: &mut Emit<'_>, number: AgentNo, task: &Ta
         | EndReason::OutOfMemory
         | EndReason::SupervisorDied
         | EndReason::Requested
-        | EndReason::AgentLost => {}
+        | EndReason::AgentLost
+        | EndReason::NeverBegan => {}
     }
 }
 

@@ -215,6 +215,7 @@ fn end(words: &mut Words, state: TaskState) -> Option<EndV1> {
         (Some("cannot_start"), _) => (EndReason::CannotStart, None),
         (Some("machine_fault"), _) => (EndReason::MachineFault, None),
         (Some("ports_held"), _) => (EndReason::PortsHeld, None),
+        (Some("never_began"), _) => (EndReason::NeverBegan, None),
         (Some("none"), _) | (None, TaskState::Placed | TaskState::Starting | TaskState::Running) => return None,
         (Some(_), _) | (None, TaskState::Finished) => (EndReason::Exited, Some(code.unwrap_or(0))),
         (None, TaskState::Failed) => (EndReason::Exited, Some(code.unwrap_or(1))),

@@ -138,3 +138,25 @@ fn a_loss_counts_as_no_restart_but_never_means_never() {
     6 task.status_changed keep.0#3 failed (exited 1); job.ended keep failed
     ");
 }
+
+#[test]
+fn a_start_that_never_began_is_tried_again_and_costs_no_restart() {
+    assert_snapshot!(story("
+        agent a1 cpu=1 mem=1Gi
+        tick 1000
+        job once cpu=1 mem=1Gi restart=never
+        status once.0 failed end=never_began
+        tick +1
+        tick +1000
+        status once.0 failed
+    "), @"
+    1 agent.admitted a1 cpu=1 mem=1Gi
+    2 time.advanced 1000
+    3 job.accepted once; task.placed once.0#1 on a1 cpu=1 mem=1Gi
+    4 task.status_changed once.0#1 failed (never_began)
+        task.restart_scheduled once.0 in 1000 ms, restarts=0
+    5 time.advanced 1001
+    6 time.advanced 2001; task.restart_due once.0; task.placed once.0#2 on a1 cpu=1 mem=1Gi
+    7 task.status_changed once.0#2 failed (exited 1); job.ended once failed
+    ");
+}

@@ -98,6 +98,8 @@ kinds! {
         Requested,
         /// The agent was away for too long, or left.
         AgentLost,
+        /// The agent ended before it could begin: nothing of the program ran.
+        NeverBegan,
     }
     /// Whether a framework is there.
     FrameworkStateKind("FrameworkState", "projector::row::FrameworkState") {

@@ -81,6 +81,10 @@ impl Follow {
         {
             self.ends.insert(index, Ended::read(state, &body.at("/end")));
         }
+        // A start of which nothing ran has no output, and another follows.
+        if body.text("/end/reason") == "never_began" {
+            return None;
+        }
         if self.announced.insert(task.clone(), incarnation) == Some(incarnation) {
             return None;
         }
