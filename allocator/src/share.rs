@@ -1,18 +1,20 @@
-//! Dominant resource fairness: who is to be offered something next.
+//! Dominant resource fairness: whose job gets the next place, and who is offered something next.
 //!
 //! Ghodsi et al., "Dominant Resource Fairness" (NSDI 2011): a user's dominant share is the largest
 //! of its shares of each resource; the user with the lowest one, divided by its weight, goes next.
-//! Here users are roles, and within a role its frameworks. Shares are fractions compared by
+//! Here users are roles, and within a role its frameworks; its jobs take turns. Shares are fractions compared by
 //! cross-multiplication: no rounding, no floats.
 
 use std::cmp::Ordering;
 
-use log_schema::Resources;
+use log_schema::{Resources, RoleName};
 
 use crate::state::{
     State,
     agents::{Agent, AgentNo},
     frameworks::{Framework, FrameworkNo},
+    jobs::JobNo,
+    queue::ShapeNo,
     roles::WEIGHT_DEFAULT,
 };
 
@@ -59,15 +61,50 @@ impl Share {
     }
 }
 
+/// The role that the next free place goes to: of those with a job that may be placed, the one with the
+/// lowest weighted dominant share. Ties go to the role whose name comes first.
+pub fn next_role(state: &State) -> Option<&RoleName> {
+    let mut ready = state.queue.ready_roles();
+    let first = ready.next()?;
+    // One role is the usual case, and needs no arithmetic.
+    let mut least: Option<(Share, u32)> = None;
+    let mut next = first;
+    for role in ready {
+        let (least_share, least_weight) = *least.get_or_insert_with(|| weighted(state, next));
+        let (share, weight) = weighted(state, role);
+        if share.compare(weight, least_share, least_weight) == Ordering::Less {
+            (next, least) = (role, Some((share, weight)));
+        }
+    }
+    Some(next)
+}
+
+/// The job that the next free place goes to, with its shape.
+pub fn next_job(state: &State) -> Option<(JobNo, ShapeNo)> {
+    state.queue.first_of(next_role(state)?)
+}
+
+/// A role's dominant share and its weight.
+fn weighted(state: &State, role: &RoleName) -> (Share, u32) {
+    match state.roles.find(role) {
+        Some(role) => (Share::dominant(&role.used, &state.agents.total), role.weight),
+        None => (Share::NOTHING, WEIGHT_DEFAULT),
+    }
+}
+
 /// The framework that an agent's free resources go to: of the role with the lowest weighted dominant
 /// share the framework with the lowest one. Ties go to the role whose name comes first, and to the
-/// framework that subscribed first.
+/// framework that subscribed first. A framework that gave an offer of this agent back goes behind all
+/// that have not: else one that takes nothing has the lowest share for ever, and gets every offer.
 pub fn next_framework(state: &State, agent: AgentNo) -> Option<FrameworkNo> {
     let agent = state.agents.get(agent);
     let total = &state.agents.total;
     let standing = |framework| Standing::of(framework, state, total);
-    let takers = state.frameworks.iter().filter(|framework| takes(framework, agent)).map(standing);
-    takers.min_by(Standing::order).map(|standing| standing.framework.number)
+    let takers = || state.frameworks.iter().filter(|framework| takes(framework, agent));
+    let fresh = takers().filter(|framework| !agent.declined_by.contains(&framework.number));
+    let first = fresh.map(standing).min_by(Standing::order);
+    let first = first.or_else(|| takers().map(standing).min_by(Standing::order));
+    first.map(|standing| standing.framework.number)
 }
 
 /// Where a framework stands in the order.
@@ -80,10 +117,7 @@ struct Standing<'a> {
 
 impl<'a> Standing<'a> {
     fn of(framework: &'a Framework, state: &State, total: &Resources) -> Self {
-        let (role, weight) = match state.roles.find(&framework.role) {
-            Some(role) => (Share::dominant(&role.used, total), role.weight),
-            None => (Share::NOTHING, WEIGHT_DEFAULT),
-        };
+        let (role, weight) = weighted(state, &framework.role);
         Self { framework, own: Share::dominant(&framework.used, total), role, weight }
     }
 

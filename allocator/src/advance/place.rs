@@ -11,6 +11,7 @@ use super::EVENT_BYTES_PER_COMMAND_MAX;
 use crate::{
     decide::Emit,
     place::{best_agent, best_agent_under_offers, fit::grant, reasons::reasons},
+    share::{next_job, next_role},
     state::{
         agents::{AgentNo, Owner},
         jobs::{Job, JobNo},
@@ -20,18 +21,20 @@ use crate::{
 
 /// Places one task of the job whose turn it is, or says that it fits nowhere; says whether anybody waited.
 pub fn step(emit: &mut Emit<'_>) -> bool {
-    let Some((job, shape)) = emit.state.queue.first() else { return false };
+    let Some((job, shape)) = next_job(emit.state) else { return false };
     place_one(emit, job, shape);
     true
 }
 
-/// Gives a job that has just come its first turn at once, so that no queue of others delays a small job.
+/// Gives a job that has just come its first turn at once, so that no queue of its role delays a small job;
+/// a role that has less for its weight and waits goes first all the same.
 pub fn place_job(emit: &mut Emit<'_>, number: JobNo) {
     let events_max = emit.events.len() + TASKS_PER_TURN as usize;
     while emit.events.len() < events_max && emit.bytes_max < EVENT_BYTES_PER_COMMAND_MAX {
         let job = emit.state.jobs.get(number);
         let open = emit.state.queue.get(job.shape).openness == Openness::Open;
-        if !job.waits() || !open || !place_one(emit, number, job.shape) {
+        let is_turn = job.waits() && open && next_role(emit.state) == Some(&job.spec.role);
+        if !is_turn || !place_one(emit, number, job.shape) {
             return;
         }
     }

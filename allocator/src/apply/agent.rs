@@ -34,6 +34,7 @@ impl State {
             tasks: Hosted::default(),
             offers: BTreeSet::new(),
             filtered_by: 0,
+            declined_by: BTreeSet::new(),
         });
         self.reclassify(number);
         self.room_changed(number);

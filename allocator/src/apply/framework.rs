@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use log_schema::{
     FrameworkId, Resources,
     event::{
-        FilterExpiredV1, FilterSetV1, FrameworkEndingV1, FrameworkRemovedV1, FrameworkSubscribedV1, OfferEndedV1,
-        OfferMadeV1, OffersRevivedV1, OffersSuppressedV1,
+        FilterExpiredV1, FilterSetV1, FrameworkEndingV1, FrameworkRemovedV1, FrameworkSubscribedV1, OfferEnd,
+        OfferEndedV1, OfferMadeV1, OffersRevivedV1, OffersSuppressedV1,
     },
 };
 
@@ -101,6 +101,10 @@ impl State {
         let host = self.agents.get_mut(agent);
         host.offered.try_add(&resources).expect("what is free is not offered");
         host.offers.insert(event.offer);
+        if host.declined_by.contains(&framework) {
+            // All that take it were offered it: another round begins.
+            host.declined_by.clear();
+        }
         self.take_room(agent, &resources);
         self.use_framework_share(framework, &resources, true);
         self.frameworks.get_mut(framework).offers.insert(event.offer);
@@ -119,6 +123,17 @@ impl State {
         self.use_framework_share(offer.framework, &offer.resources, false);
         let host = self.agents.get_mut(offer.agent);
         host.offers.remove(&event.offer);
+        match event.reason {
+            OfferEnd::Declined | OfferEnd::TimedOut => {
+                host.declined_by.insert(offer.framework);
+            }
+            OfferEnd::Accepted
+            | OfferEnd::NeededByJob
+            | OfferEnd::AgentAway
+            | OfferEnd::AgentChanged
+            | OfferEnd::AgentSuspended
+            | OfferEnd::FrameworkAway => {}
+        }
         host.offered.try_sub(&offer.resources).expect("what an offer holds is offered");
         self.free_room(offer.agent, &offer.resources);
     }

@@ -12,7 +12,7 @@ use crate::state::{
     State,
     agents::amounts_of,
     jobs::{Job, JobNo, Spec, Standing},
-    queue::{Ask, Openness, TASKS_PER_TURN},
+    queue::{Ask, Openness, TASKS_PER_TURN, TASKS_PER_TURN_DEFERRED},
     task::Phase,
     timers::Due,
 };
@@ -102,13 +102,14 @@ impl State {
     pub(crate) fn job_changed(&mut self, number: JobNo) {
         let job = self.jobs.get_mut(number);
         let waits = job.waits();
-        if let Some(turn) = job.turn.filter(|_| !waits || job.placed_in_turn >= TASKS_PER_TURN) {
+        let turn_max = if job.deferred { TASKS_PER_TURN_DEFERRED } else { TASKS_PER_TURN };
+        if let Some(turn) = job.turn.filter(|_| !waits || job.placed_in_turn >= turn_max) {
             job.turn = None;
             job.placed_in_turn = 0;
-            self.queue.leave(job.shape, turn);
+            self.queue.leave(job.shape, &job.spec.role, turn);
         }
         if waits && job.turn.is_none() {
-            job.turn = Some(self.queue.enter(job.shape, number));
+            job.turn = Some(self.queue.enter(job.shape, &job.spec.role, number));
             if !job.deferred && matches!(self.queue.get(job.shape).openness, Openness::Blocked(_)) {
                 self.unsaid.insert(number);
             }

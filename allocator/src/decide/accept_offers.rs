@@ -49,8 +49,10 @@ pub(super) fn decide(emit: &mut Emit<'_>, command: AcceptOffersV1) -> Result<(),
 
     // The filter first: what is left over must not be offered to the same framework at once.
     set_filter(emit, number, agent, filter_ms);
+    // Taking nothing is declining, however it is said.
+    let reason = if tasks.is_empty() { OfferEnd::Declined } else { OfferEnd::Accepted };
     for offer in standing {
-        emit.emit(Event::OfferEnded(OfferEndedV1 { offer, reason: OfferEnd::Accepted }));
+        emit.emit(Event::OfferEnded(OfferEndedV1 { offer, reason }));
     }
     for (task, launch) in tasks.into_iter().zip(launches) {
         place(emit, agent, task, launch);

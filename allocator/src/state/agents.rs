@@ -9,7 +9,7 @@ use compact_str::{CompactString, format_compact};
 use log_schema::{AgentId, JobId, OfferId, PortRanges, Resources, TaskId, TaskOwner, event::StartFault};
 use serde::{Deserialize, Serialize};
 
-use super::{hosted::Hosted, names::Names, timers::TimerId};
+use super::{frameworks::FrameworkNo, hosted::Hosted, names::Names, timers::TimerId};
 
 /// An agent's number in order of admission. Numbers are not used again; ties in placement go by them.
 pub type AgentNo = u32;
@@ -97,6 +97,8 @@ pub struct Agent {
     pub offers: BTreeSet<OfferId>,
     /// How many active, unsuppressed frameworks have a filter on it.
     pub filtered_by: u32,
+    /// The frameworks that gave an offer of it back since all of them were offered it.
+    pub declined_by: BTreeSet<FrameworkNo>,
 }
 
 impl Agent {

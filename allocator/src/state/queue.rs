@@ -1,4 +1,7 @@
-//! Who waits for a place: jobs in turns, and the shapes of tasks that fit nowhere for now.
+//! Who waits for a place: jobs in turns within their roles, and the shapes of tasks that fit nowhere for now.
+//!
+//! Which role is next follows from the roles' shares ([`crate::share`]); within a role it is the job that has
+//! waited for its turn the longest.
 //!
 //! Tasks that ask for the same under the same constraints have one *shape*: where one of them does
 //! not fit, none does. A shape that fitted nowhere is *blocked*, and is looked at again only for the
@@ -7,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use log_schema::{Resources, job::ConstraintV1};
+use log_schema::{Resources, RoleName, job::ConstraintV1};
 use serde::{Deserialize, Serialize};
 
 use super::{agents::AgentNo, jobs::JobNo};
@@ -15,8 +18,12 @@ use super::{agents::AgentNo, jobs::JobNo};
 /// A shape's number. Numbers are not used again.
 pub type ShapeNo = u32;
 
-/// How many tasks one job may place before the next job has its turn.
+/// How many tasks one job may place before the next job of its role has its turn, while there is room.
 pub const TASKS_PER_TURN: u32 = 128;
+
+/// As [`TASKS_PER_TURN`], for a job that has found no room: places come free one at a time then, and a long
+/// turn would take all of them for a long time.
+pub const TASKS_PER_TURN_DEFERRED: u32 = 1;
 
 /// A blocked shape with more agents to look at than this is asked of the whole index again.
 const WOKEN_MAX: usize = 64;
@@ -48,8 +55,8 @@ pub struct Shape {
     pub ask: Ask,
     /// How many jobs have it.
     jobs: u32,
-    /// Jobs with waiting tasks, by turn.
-    waiting: BTreeMap<u64, JobNo>,
+    /// Jobs with waiting tasks, by role and turn.
+    waiting: BTreeMap<RoleName, BTreeMap<u64, JobNo>>,
     /// Whether it may fit somewhere.
     pub openness: Openness,
 }
@@ -62,9 +69,9 @@ impl Shape {
         }
     }
 
-    /// When it is its turn, if something of it waits and may fit.
-    fn turn(&self) -> Option<u64> {
-        self.waiting.keys().next().copied().filter(|_| self.may_fit())
+    /// Whose turn it is first among the jobs of a role, if any of them waits and may fit.
+    fn turn(&self, role: &RoleName) -> Option<u64> {
+        self.waiting.get(role)?.keys().next().copied().filter(|_| self.may_fit())
     }
 }
 
@@ -72,8 +79,8 @@ impl Shape {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Queue {
     shapes: BTreeMap<ShapeNo, Shape>,
-    /// Shapes whose first job may be placed, by its turn.
-    ready: BTreeMap<u64, ShapeNo>,
+    /// For each role the shapes of which a job may be placed, by its turn.
+    ready: BTreeMap<RoleName, BTreeMap<u64, ShapeNo>>,
     blocked: BTreeSet<ShapeNo>,
     next_turn: u64,
     next_shape: ShapeNo,
@@ -122,27 +129,32 @@ impl Queue {
         self.shapes.get_mut(&number).expect("a shape that is referred to is there")
     }
 
-    /// Puts a job at the end of the line and returns its turn.
-    pub fn enter(&mut self, shape: ShapeNo, job: JobNo) -> u64 {
+    /// Puts a job at the end of its role's line and returns its turn.
+    pub fn enter(&mut self, shape: ShapeNo, role: &RoleName, job: JobNo) -> u64 {
         let turn = self.next_turn;
         self.next_turn += 1;
-        self.change(shape, |shape| {
-            shape.waiting.insert(turn, job);
+        self.change_line(shape, role, |line| {
+            line.insert(turn, job);
         });
         turn
     }
 
     /// Takes a job out of the line.
-    pub fn leave(&mut self, shape: ShapeNo, turn: u64) {
-        self.change(shape, |shape| {
-            shape.waiting.remove(&turn).expect("a job that leaves the line was in it");
+    pub fn leave(&mut self, shape: ShapeNo, role: &RoleName, turn: u64) {
+        self.change_line(shape, role, |line| {
+            line.remove(&turn).expect("a job that leaves the line was in it");
         });
     }
 
-    /// The job whose turn it is, with its shape.
-    pub fn first(&self) -> Option<(JobNo, ShapeNo)> {
-        let (turn, shape) = self.ready.first_key_value()?;
-        Some((self.get(*shape).waiting[turn], *shape))
+    /// The roles of which a job may be placed.
+    pub fn ready_roles(&self) -> impl Iterator<Item = &RoleName> {
+        self.ready.keys()
+    }
+
+    /// The job of a role whose turn it is, with its shape.
+    pub fn first_of(&self, role: &RoleName) -> Option<(JobNo, ShapeNo)> {
+        let (turn, shape) = self.ready.get(role)?.first_key_value()?;
+        Some((self.get(*shape).waiting[role][turn], *shape))
     }
 
     /// Whether somebody waits who may be placed.
@@ -150,9 +162,9 @@ impl Queue {
         !self.ready.is_empty()
     }
 
-    /// The jobs that wait with a shape, in order of turn.
+    /// The jobs that wait with a shape.
     pub fn waiting_with(&self, shape: ShapeNo) -> impl Iterator<Item = JobNo> {
-        self.get(shape).waiting.values().copied()
+        self.get(shape).waiting.values().flat_map(BTreeMap::values).copied()
     }
 
     /// Whether a task of this shape may fit somewhere, for all that is known.
@@ -162,7 +174,7 @@ impl Queue {
 
     /// Notes that a shape fits nowhere.
     pub fn block(&mut self, number: ShapeNo) {
-        self.change(number, |shape| shape.openness = Openness::Blocked(BTreeSet::new()));
+        self.change_openness(number, |openness| *openness = Openness::Blocked(BTreeSet::new()));
         self.blocked.insert(number);
     }
 
@@ -192,8 +204,8 @@ impl Queue {
     fn wake(&mut self, number: ShapeNo, agent: AgentNo, fits: bool) {
         let Openness::Blocked(woken) = &self.get(number).openness else { return };
         let overflows = fits && woken.len() == WOKEN_MAX;
-        self.change(number, |shape| match &mut shape.openness {
-            Openness::Blocked(_) if overflows => shape.openness = Openness::Open,
+        self.change_openness(number, |openness| match openness {
+            Openness::Blocked(_) if overflows => *openness = Openness::Open,
             Openness::Blocked(woken) if fits => drop(woken.insert(agent)),
             Openness::Blocked(woken) => drop(woken.remove(&agent)),
             Openness::Open => {}
@@ -208,15 +220,51 @@ impl Queue {
         self.numbers = self.shapes.iter().map(|(number, shape)| (shape.ask.clone(), *number)).collect();
     }
 
-    /// Changes a shape and keeps `ready` true.
-    fn change(&mut self, number: ShapeNo, change: impl FnOnce(&mut Shape)) {
+    /// Changes who of a role waits with a shape, and keeps `ready` true.
+    fn change_line(&mut self, number: ShapeNo, role: &RoleName, change: impl FnOnce(&mut BTreeMap<u64, JobNo>)) {
         let shape = self.shapes.get_mut(&number).expect("a shape that is referred to is there");
-        let before = shape.turn();
-        change(shape);
-        let after = shape.turn();
-        if before != after {
-            before.map(|turn| self.ready.remove(&turn));
-            after.map(|turn| self.ready.insert(turn, number));
+        let before = shape.turn(role);
+        if !shape.waiting.contains_key(role) {
+            shape.waiting.insert(role.clone(), BTreeMap::new());
+        }
+        let line = shape.waiting.get_mut(role).expect("inserted above");
+        change(line);
+        if line.is_empty() {
+            shape.waiting.remove(role);
+        }
+        let after = shape.turn(role);
+        self.change_ready(number, role, before, after);
+    }
+
+    /// Changes whether a shape may fit, and keeps `ready` true for every role that has jobs of it.
+    fn change_openness(&mut self, number: ShapeNo, change: impl FnOnce(&mut Openness)) {
+        let shape = self.shapes.get_mut(&number).expect("a shape that is referred to is there");
+        let could_fit = shape.may_fit();
+        change(&mut shape.openness);
+        let may_fit = shape.may_fit();
+        if could_fit == may_fit {
+            return;
+        }
+        let first = |line: &BTreeMap<u64, JobNo>| line.keys().next().copied();
+        let turns: Vec<_> = shape.waiting.iter().map(|(role, line)| (role.clone(), first(line))).collect();
+        for (role, turn) in turns {
+            let (before, after) = if may_fit { (None, turn) } else { (turn, None) };
+            self.change_ready(number, &role, before, after);
+        }
+    }
+
+    fn change_ready(&mut self, shape: ShapeNo, role: &RoleName, before: Option<u64>, after: Option<u64>) {
+        if before == after {
+            return;
+        }
+        if !self.ready.contains_key(role) {
+            self.ready.insert(role.clone(), BTreeMap::new());
+        }
+        let line = self.ready.get_mut(role).expect("inserted above");
+        before.map(|turn| line.remove(&turn));
+        after.map(|turn| line.insert(turn, shape));
+        if line.is_empty() {
+            self.ready.remove(role);
         }
     }
 }

@@ -326,7 +326,7 @@ fn jobs_of_the_same_shape_take_turns() {
     ",
     );
     let active: Vec<_> = cell.state.jobs.iter().map(|job| job.active).collect();
-    assert_eq!(active, [128 + 128, 128 + 16]);
+    assert_eq!(active, [200, 200]);
     assert_snapshot!(told, @"
     1 agent.admitted small cpu=1 mem=1Gi
     2 job.accepted first; placement.deferred first (300 wait): CpuTooSmall x1

@@ -17,7 +17,7 @@ fn what_tasks_leave_over_is_offered_again() {
     3 offer.ended o1 accepted
         task.placed f1/t1#1 on a1 cpu=1 mem=1Gi
         offer.made o2 to f1 of a1 cpu=3 mem=3Gi
-    4 offer.ended o2 accepted; offer.made o3 to f1 of a1 cpu=3 mem=3Gi
+    4 offer.ended o2 declined; offer.made o3 to f1 of a1 cpu=3 mem=3Gi
     ");
 }
 
@@ -229,5 +229,66 @@ fn no_more_offers_of_one_agent_stand_than_are_bounded() {
     6.. offer.made x64; task.status_changed x70
     76 offer.ended o7 declined; offer.made o66 to f1 of a1 cpu=7 mem=7Gi
     77 agent.unreachable x1; offer.ended x64
+    ");
+}
+
+/// The one that takes nothing has the lowest share for ever.
+#[test]
+fn a_framework_that_declines_without_a_filter_does_not_starve_the_others() {
+    assert_snapshot!(story("
+        framework f1 role=a
+        framework f2 role=b
+        framework f3 role=b
+        agent a1 cpu=4 mem=4Gi
+        decline f1 o1
+        accept f2 o2; t1 cpu=1 mem=1Gi
+        decline f3 o3
+        accept f2 o4; t2 cpu=1 mem=1Gi
+        decline f2 o5
+        decline f1 o6
+        decline f3 o7
+        decline f2 o8
+    "), @"
+    1 framework.subscribed f1 role=a
+    2 framework.subscribed f2 role=b
+    3 framework.subscribed f3 role=b
+    4 agent.admitted a1 cpu=4 mem=4Gi; offer.made o1 to f1 of a1 cpu=4 mem=4Gi
+    5 offer.ended o1 declined; offer.made o2 to f2 of a1 cpu=4 mem=4Gi
+    6 offer.ended o2 accepted
+        task.placed f2/t1#1 on a1 cpu=1 mem=1Gi
+        offer.made o3 to f3 of a1 cpu=3 mem=3Gi
+    7 offer.ended o3 declined; offer.made o4 to f2 of a1 cpu=3 mem=3Gi
+    8 offer.ended o4 accepted
+        task.placed f2/t2#2 on a1 cpu=1 mem=1Gi
+        offer.made o5 to f2 of a1 cpu=2 mem=2Gi
+    9 offer.ended o5 declined; offer.made o6 to f1 of a1 cpu=2 mem=2Gi
+    10 offer.ended o6 declined; offer.made o7 to f3 of a1 cpu=2 mem=2Gi
+    11 offer.ended o7 declined; offer.made o8 to f2 of a1 cpu=2 mem=2Gi
+    12 offer.ended o8 declined; offer.made o9 to f1 of a1 cpu=2 mem=2Gi
+    ");
+}
+
+#[test]
+fn an_offer_that_times_out_or_is_accepted_for_nothing_was_given_back_too() {
+    assert_snapshot!(story("
+        framework f1 role=a
+        framework f2 role=b
+        agent a1 cpu=4 mem=4Gi
+        accept f1 o1
+        accept f2 o2
+        tick 1000
+        tick 31000
+        tick 31020
+        tick 61020
+    "), @"
+    1 framework.subscribed f1 role=a
+    2 framework.subscribed f2 role=b
+    3 agent.admitted a1 cpu=4 mem=4Gi; offer.made o1 to f1 of a1 cpu=4 mem=4Gi
+    4 offer.ended o1 declined; offer.made o2 to f2 of a1 cpu=4 mem=4Gi
+    5 offer.ended o2 declined; offer.made o3 to f1 of a1 cpu=4 mem=4Gi
+    6 time.advanced 1000
+    7 time.advanced 31000; offer.ended o3 timed_out; offer.made o4 to f2 of a1 cpu=4 mem=4Gi
+    8 time.advanced 31020
+    9 time.advanced 61020; offer.ended o4 timed_out; offer.made o5 to f1 of a1 cpu=4 mem=4Gi
     ");
 }

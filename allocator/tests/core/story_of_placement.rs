@@ -142,9 +142,9 @@ fn a_blocked_shape_wakes_when_room_comes_up() {
     5 job.accepted more; placement.deferred more (1 wait): CpuTaken x2
     6 task.status_changed holds.1#2 finished (exited 0)
         task.placed waits.0#3 on a2 cpu=1 mem=1Gi
-        task.placed waits.1#4 on a2 cpu=1 mem=1Gi
-    7 task.status_changed waits.0#3 finished (exited 0); task.placed waits.2#5 on a2 cpu=1 mem=1Gi
-    8 agent.admitted a3 cpu=1 mem=1Gi; task.placed more.0#6 on a3 cpu=1 mem=1Gi
+        task.placed more.0#4 on a2 cpu=1 mem=1Gi
+    7 task.status_changed waits.0#3 finished (exited 0); task.placed waits.1#5 on a2 cpu=1 mem=1Gi
+    8 agent.admitted a3 cpu=1 mem=1Gi; task.placed waits.2#6 on a3 cpu=1 mem=1Gi
     ");
 }
 
