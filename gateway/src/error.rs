@@ -83,6 +83,9 @@ pub enum RequestError {
     /// More is asked for at once than the gateway bears.
     #[error("{why}")]
     Busy { why: String },
+    /// The gateway has not read yet what the log held when it began, or reads it again.
+    #[error("the gateway is reading the log: {percent} %; ask again in a moment")]
+    Reading { percent: u64 },
     /// What is asked for is not there yet.
     #[error("offset {asked} is not reached yet; the newest is {newest}")]
     Ahead { asked: Offset, newest: Offset },
@@ -117,6 +120,7 @@ impl RequestError {
             Self::Halted { .. } => "HALTED",
             Self::TooLarge { .. } => "TOO_LARGE",
             Self::Busy { .. } => "BUSY",
+            Self::Reading { .. } => "READING_LOG",
             Self::Ahead { .. } => "AHEAD",
             Self::Trimmed { .. } => "TRIMMED",
             Self::Projections { .. } => "PROJECTIONS",
@@ -129,9 +133,12 @@ impl RequestError {
     /// Whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unknown { .. } | Self::Busy { .. } | Self::Ahead { .. } | Self::Log { .. } | Self::Agent { .. } => {
-                true
-            }
+            Self::Unknown { .. }
+            | Self::Busy { .. }
+            | Self::Reading { .. }
+            | Self::Ahead { .. }
+            | Self::Log { .. }
+            | Self::Agent { .. } => true,
             Self::BadInput { .. }
             | Self::OutOfRange { .. }
             | Self::NotAppended { .. }
@@ -149,12 +156,20 @@ impl RequestError {
         Self::BadInput { field, why: chain(why) }
     }
 
+    /// The only error of an answer that was not begun.
+    pub(crate) fn to_answer(&self) -> async_graphql::ServerError {
+        self.to_graphql().into_server_error(async_graphql::Pos::default())
+    }
+
     fn to_graphql(&self) -> async_graphql::Error {
         let mut message = self.to_string();
         answer::cut(&mut message, answer::ERROR_BYTES_MAX);
         async_graphql::Error::new(message).extend_with(|_, extensions| {
             extensions.set("code", self.code());
             extensions.set("retryable", self.is_transient());
+            if let Self::Reading { percent, .. } = self {
+                extensions.set("percent", *percent);
+            }
             if let Self::Unknown { key, offset, .. } = self {
                 extensions.set("key", key.as_str());
                 offset.iter().for_each(|offset| extensions.set("offset", offset.to_string()));
@@ -181,6 +196,8 @@ impl From<projector::Error> for RequestError {
             projector::Error::Trimmed { .. } | projector::Error::TrimmedTime { .. } => {
                 Self::Trimmed { why: error.to_string() }
             }
+            // The fold is told of damage, and builds the rows again.
+            damaged if damaged.is_damage() => Self::Reading { percent: 0 },
             other => Self::Projections { why: chain(&other), code: other.code() },
         }
     }

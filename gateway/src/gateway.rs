@@ -12,8 +12,7 @@ use std::{
 use async_graphql::{Request, Response};
 use command_log::telemetry::Telemetry;
 use futures_util::stream::BoxStream;
-use log_schema::{Key, Offset};
-use projector::Views;
+use log_schema::Key;
 use tokio::sync::watch;
 
 use crate::{
@@ -26,6 +25,7 @@ use crate::{
     metrics::Metrics,
     moment::Moments,
     queries::{Queries, REQUESTS_MAX},
+    rows::Rows,
     schema::CellSchema,
 };
 
@@ -41,15 +41,13 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) patience: Duration,
     pub(crate) hub: Arc<Hub>,
-    pub(crate) views: Views,
+    pub(crate) rows: Arc<Rows>,
     pub(crate) telemetry: Arc<dyn Telemetry>,
     pub(crate) agents: Agents,
     pub(crate) marks: Marks,
     pub(crate) metrics: Metrics,
     pub(crate) schema: CellSchema,
     pub(crate) shutdown: Shutdown,
-    /// The first offset that was not in the log when the gateway began.
-    pub(crate) high_at_start: Offset,
     pub(crate) keys: Keys,
     pub(crate) queries: Queries,
 }

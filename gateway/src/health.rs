@@ -9,7 +9,7 @@ use axum::{
 };
 use log_schema::EpochNumber;
 
-use crate::gateway::Gateway;
+use crate::{gateway::Gateway, rows::Reading};
 
 /// Says where things are.
 pub(crate) async fn index(State(gateway): State<Arc<Gateway>>) -> String {
@@ -34,29 +34,35 @@ pub(crate) async fn alive() -> &'static str {
 pub(crate) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     match why_not(&gateway) {
         None => (StatusCode::OK, "ready\n".to_owned()).into_response(),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
+        Some(why) => not_yet("text/plain; charset=utf-8", format!("not ready: {why}\n")),
     }
 }
 
 fn why_not(gateway: &Gateway) -> Option<String> {
-    let (now, high) = (gateway.hub.now(), gateway.high_at_start);
     if let Some(halted) = gateway.hub.halted() {
         return Some(format!("the log is read no further: {halted}"));
     }
-    if now.next < high {
-        return Some(format!("the log was read up to offset {} of {high}", now.next));
+    if let Some(reading) = gateway.rows.reading() {
+        let Reading { next, goal } = reading;
+        return Some(format!("reading the log: {} % (offset {next} of {goal})", reading.percent()));
     }
-    if now.decided.is_some_and(|decided| gateway.views.newest() < decided) {
-        return Some(format!("rows reflect offset {} of {}", gateway.views.newest(), now.next));
-    }
-    (now.epoch == EpochNumber(0)).then(|| "nobody has led this cell yet; start an allocator".to_owned())
+    (gateway.hub.now().epoch == EpochNumber(0)).then(|| "nobody has led this cell yet; start an allocator".to_owned())
+}
+
+/// When a client is to ask again, in seconds.
+const RETRY_AFTER: &str = "1";
+
+/// The answer to a request that cannot be answered yet.
+pub(crate) fn not_yet(media_type: &'static str, body: String) -> Response {
+    let headers = [(header::CONTENT_TYPE, media_type), (header::RETRY_AFTER, RETRY_AFTER)];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, body).into_response()
 }
 
 /// Counters in Prometheus' text form.
 pub(crate) async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     let high = gateway.hub.log.watermarks().await.map(|marks| marks.high.0).ok();
     let (now, counted) = (gateway.hub.now(), &gateway.metrics);
-    let folded = gateway.views.newest().0;
+    let folded = gateway.rows.newest().0;
     let mut page = Page::default();
     if let Some(high) = high {
         page.gauge("quipu_log_high_offset", "The offset that the next record gets", high);

@@ -15,6 +15,7 @@ use crate::{
     answer,
     gateway::Gateway,
     guard::{self, Kind},
+    health,
     identity::Caller,
 };
 
@@ -32,6 +33,10 @@ pub(crate) async fn graphql(
     gateway.metrics.requests.add(1);
     match prepare(&headers, body) {
         Ok((request, caller)) => {
+            if let Err(error) = gateway.rows.check() {
+                gateway.metrics.turned_away.add(1);
+                return health::not_yet(JSON, to_json(&Answer::from_errors(vec![error.to_answer()])));
+            }
             let done = execute(Arc::clone(&gateway), request.data(caller));
             // Dropped with the client's connection, it ends: nobody works for those who left.
             let running = match trace_of(&headers) {

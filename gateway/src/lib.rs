@@ -37,6 +37,7 @@ mod page;
 mod queries;
 mod query;
 mod relay;
+mod rows;
 mod scalar;
 mod schema;
 mod serve;

@@ -7,12 +7,13 @@ use std::{pin::pin, sync::Mutex, time::Duration};
 use async_graphql::{Context, OneofObject, Request};
 use futures_util::FutureExt;
 use log_schema::Offset;
-use projector::{Scope, Views};
+use projector::Scope;
 
 use crate::{
     budget,
     context::gateway,
     error::{RequestError, graphql},
+    rows::Rows,
     scalar::{OffsetText, TimeText},
 };
 
@@ -49,49 +50,49 @@ pub(crate) async fn scope(
     at: Option<At>,
     min_offset: Option<OffsetText>,
 ) -> async_graphql::Result<Scope> {
-    let views = &gateway(ctx).views;
+    let rows = &gateway(ctx).rows;
     let min = min_offset.map(Offset::from);
     let scope = match at {
-        Some(at) => past(views, at, min).await,
-        None => present(views, ctx.data_opt::<Moments>(), min).await,
+        Some(at) => past(rows, at, min).await,
+        None => present(rows, ctx.data_opt::<Moments>(), min).await,
     };
     scope.map_err(graphql)
 }
 
-async fn past(views: &Views, at: At, min: Option<Offset>) -> Result<Scope, RequestError> {
-    reach(views, min.unwrap_or_default()).await?;
+async fn past(rows: &Rows, at: At, min: Option<Offset>) -> Result<Scope, RequestError> {
+    reach(rows, min.unwrap_or_default()).await?;
     let offset = match at {
         At::Offset(offset) => offset.into(),
-        At::Time(time) => views.offset_at_time(time.0)?,
+        At::Time(time) => rows.offset_at_time(time.0)?,
     };
-    Ok(views.as_of(Some(offset))?)
+    rows.as_of(Some(offset))
 }
 
-async fn present(views: &Views, shared: Option<&Moments>, min: Option<Offset>) -> Result<Scope, RequestError> {
+async fn present(rows: &Rows, shared: Option<&Moments>, min: Option<Offset>) -> Result<Scope, RequestError> {
     let latest = shared.map_or(Offset(0), |moments| moments.min);
-    reach(views, latest.max(min.unwrap_or_default())).await?;
-    let Some(Moments { shared, .. }) = shared else { return Ok(views.as_of(None)?) };
+    reach(rows, latest.max(min.unwrap_or_default())).await?;
+    let Some(Moments { shared, .. }) = shared else { return rows.as_of(None) };
     let mut shared = shared.lock().expect("nobody panics while holding the moment");
     if let Some(scope) = shared.as_ref().filter(|scope| min.is_none_or(|min| scope.offset() >= min)) {
         return Ok(scope.clone());
     }
-    let scope = views.as_of(None)?;
+    let scope = rows.as_of(None)?;
     *shared = Some(scope.clone());
     Ok(scope)
 }
 
 /// Waits until rows can be read as of `offset`.
-pub(crate) async fn reach(views: &Views, offset: Offset) -> Result<(), RequestError> {
-    in_time(views, offset, views.wait_for(offset)).await
+pub(crate) async fn reach(rows: &Rows, offset: Offset) -> Result<(), RequestError> {
+    in_time(rows, offset, rows.wait_for(offset)).await
 }
 
 /// Waits until the answer to the command at `command` can be read.
-pub(crate) async fn answered(views: &Views, command: Offset) -> Result<(), RequestError> {
-    in_time(views, command, views.wait_answered(command)).await
+pub(crate) async fn answered(rows: &Rows, command: Offset) -> Result<(), RequestError> {
+    in_time(rows, command, rows.wait_answered(command)).await
 }
 
 async fn in_time(
-    views: &Views,
+    rows: &Rows,
     asked: Offset,
     folded: impl Future<Output = Result<Offset, projector::Error>>,
 ) -> Result<(), RequestError> {
@@ -100,8 +101,9 @@ async fn in_time(
     if let Some(reached) = folded.as_mut().now_or_never() {
         return Ok(reached.map(drop)?);
     }
-    match budget::aside(tokio::time::timeout(MIN_OFFSET_WAIT, folded)).await {
-        Ok(reached) => Ok(reached.map(drop)?),
-        Err(_) => Err(RequestError::Ahead { asked, newest: views.newest() }),
+    if let Ok(reached) = budget::aside(tokio::time::timeout(MIN_OFFSET_WAIT, folded)).await {
+        return Ok(reached.map(drop)?);
     }
+    rows.check()?;
+    Err(RequestError::Ahead { asked, newest: rows.newest() })
 }

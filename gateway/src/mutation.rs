@@ -71,8 +71,8 @@ async fn first_answer(ctx: &Context<'_>, first: Offset) -> Result<Answered, Requ
         return Ok(answered);
     }
     // A gateway that has just started knows of the repeat before it has folded what is repeated.
-    moment::answered(&gateway.views, first).await?;
-    let found = gateway.views.as_of(None)?.answer_of(first)?;
+    moment::answered(&gateway.rows, first).await?;
+    let found = gateway.rows.as_of(None)?.answer_of(first)?;
     let old = match found {
         Some(answer) => gateway.hub.old_answer(first, answer.decided).await,
         None => None,

@@ -29,6 +29,7 @@ use crate::{
     hub::{Anchor, Cursor, Hub, fold, follow},
     link,
     queries::Queries,
+    rows::{Rows, check},
     schema, socket,
 };
 
@@ -152,12 +153,13 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
         return Err(Error::ForeignProjections { dir, folded });
     }
     let hub = Hub::new(Arc::clone(&config.log) as Arc<dyn Log>, anchor);
-    let views = projector.views();
+    let rows = Arc::new(Rows::new(projector.views(), Arc::clone(&hub), marks.high));
     let cursor = Cursor::resume(&hub, anchor.behind(), anchor);
     let readers = Readers {
         follow: tokio::spawn(follow(Arc::clone(&hub), anchor.reader())),
-        fold: tokio::spawn(fold::fold(Arc::clone(&hub), cursor, projector, shutdown.clone())),
+        fold: tokio::spawn(fold::fold(Arc::clone(&hub), Arc::clone(&rows), cursor, projector, shutdown.clone())),
     };
+    tokio::spawn(check::keep_checking(Arc::clone(&rows), shutdown.clone()));
     let keys = Keys::new();
     let gateway = Gateway {
         cell: config.cell,
@@ -165,14 +167,13 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
         address,
         patience: config.patience,
         hub,
-        views,
+        rows,
         telemetry: config.telemetry,
         agents: link::registry::Agents::default(),
         marks: link::marks::Marks::new(marks),
         metrics: crate::metrics::Metrics::default(),
         schema: schema::build(),
         shutdown: shutdown.clone(),
-        high_at_start: marks.high,
         keys,
         queries: Queries::start().map_err(|source| Error::Threads { source })?,
     };

@@ -29,6 +29,9 @@ pub enum Error {
     /// A row is not what this program writes.
     #[error("a row of {view} cannot be read")]
     Corrupt { view: &'static str, source: codec::Error },
+    /// The rows are not those that were written.
+    #[error("the projections are not whole: {what}")]
+    NotWhole { what: String },
     /// A decision does not follow the one before.
     #[error("the decision at offset {at} answers from {from}, and {expected} was next")]
     Gap { at: Offset, from: Offset, expected: Offset },
@@ -69,10 +72,48 @@ impl Error {
             Self::Trimmed { .. } | Self::TrimmedTime { .. } => "projection_trimmed",
             Self::Ahead { .. } => "projection_ahead",
             Self::Corrupt { .. } => "projection_corrupt",
+            Self::NotWhole { .. } => "projection_not_whole",
             Self::Gap { .. } => "projection_gap",
             Self::OutOfOrder { .. } => "projection_out_of_order",
             Self::Contradiction { .. } => "projection_contradiction",
             Self::Stopped => "projection_stopped",
+        }
+    }
+
+    /// Whether the rows or their files are not what was written. The log has them all: they can be built again.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Storage { source, .. } => is_broken(source),
+            Self::Corrupt { .. } | Self::NotWhole { .. } => true,
+            Self::Directory { .. }
+            | Self::Foreign { .. }
+            | Self::Trimmed { .. }
+            | Self::TrimmedTime { .. }
+            | Self::Ahead { .. }
+            | Self::Gap { .. }
+            | Self::OutOfOrder { .. }
+            | Self::Contradiction { .. }
+            | Self::Stopped => false,
+        }
+    }
+
+    /// Whether the disk has no room left.
+    pub fn is_out_of_space(&self) -> bool {
+        match self {
+            Self::Storage { source, .. } => NO_SPACE.iter().any(|words| source.to_string().contains(words)),
+            Self::Directory { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            Self::Foreign { .. }
+            | Self::Trimmed { .. }
+            | Self::TrimmedTime { .. }
+            | Self::Ahead { .. }
+            | Self::Corrupt { .. }
+            | Self::NotWhole { .. }
+            | Self::Gap { .. }
+            | Self::OutOfOrder { .. }
+            | Self::Contradiction { .. }
+            | Self::Stopped => false,
         }
     }
 
@@ -87,10 +128,33 @@ impl Error {
             | Self::Trimmed { .. }
             | Self::TrimmedTime { .. }
             | Self::Corrupt { .. }
+            | Self::NotWhole { .. }
             | Self::Gap { .. }
             | Self::OutOfOrder { .. }
             | Self::Contradiction { .. }
             | Self::Stopped => false,
         }
     }
+}
+
+/// What RocksDB says of files that are not there, too short, or on a part of the disk that cannot be read. Other
+/// errors of the disk (a lock, missing rights, no room) say nothing of what the files hold.
+const BROKEN_FILES: &[&str] = &["No such file", "Input/output error", "too short", "Is a directory", "Not a directory"];
+/// What the system says of a full disk.
+const NO_SPACE: &[&str] = &["No space left", "quota exceeded"];
+
+/// Whether the files are not what RocksDB wrote, in contrast to a lock, a full disk or a missing right.
+fn is_broken(error: &rocksdb::Error) -> bool {
+    use rocksdb::ErrorKind as Kind;
+    match error.kind() {
+        Kind::Corruption | Kind::InvalidArgument => true,
+        Kind::IOError => BROKEN_FILES.iter().any(|words| error.to_string().contains(words)),
+        _ => false,
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &Error) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
 }

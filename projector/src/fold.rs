@@ -16,6 +16,7 @@ use crate::{
         TaskRunRow, UsageRow,
     },
     store::{self, Store},
+    tally::{self, Tallies},
 };
 
 mod table;
@@ -65,10 +66,10 @@ macro_rules! tables {
 
         impl Tables {
             /// Empty caches over a store, of at most about `rows_max` rows each.
-            pub(crate) fn new(store: &Arc<Store>, rows_max: usize) -> Self {
+            pub(crate) fn new(store: &Arc<Store>, rows_max: usize, tallies: Tallies) -> Self {
                 Self {
                     $($field: Table::new(store.clone(), rows_max),)*
-                    batch: Batch::new(store.clone()),
+                    batch: Batch::new(store.clone(), tallies),
                 }
             }
 
@@ -104,13 +105,27 @@ tables! {
 pub(crate) struct Batch {
     store: Arc<Store>,
     writes: WriteBatch,
+    /// What is written adds up to this, this batch included.
+    tallies: Tallies,
     key: Vec<u8>,
     value: Vec<u8>,
 }
 
 impl Batch {
-    fn new(store: Arc<Store>) -> Self {
-        Self { store, writes: WriteBatch::default(), key: Vec::new(), value: Vec::new() }
+    fn new(store: Arc<Store>, tallies: Tallies) -> Self {
+        Self { store, writes: WriteBatch::default(), tallies, key: Vec::new(), value: Vec::new() }
+    }
+
+    /// What all adds up to once this batch is written.
+    pub(crate) fn tallies(&self) -> Tallies {
+        self.tallies
+    }
+
+    /// Begins with the decision at an offset.
+    pub(crate) fn move_to(&mut self, at: Offset) {
+        if let Some((stretch, tally)) = self.tallies.move_to(at) {
+            self.store.close_stretch(&mut self.writes, stretch, tally);
+        }
     }
 
     /// What was collected; the batch is empty again.
@@ -128,23 +143,32 @@ impl Batch {
         self.writes.is_empty()
     }
 
-    /// A new version of a row.
-    pub(crate) fn put<R: Row>(&mut self, at: Offset, id: &R::Id, row: &R) {
+    /// A new version of a row; `before` is the hash of the one before. Returns the hash of this one.
+    pub(crate) fn put<R: Row>(&mut self, at: Offset, id: &R::Id, row: &R, before: Option<u64>) -> u64 {
         let (key, value) = self.blank(R::VIEW as u8);
         R::write_key(id, key);
         rmp_serde::encode::write_named(value, row).expect("a row can be encoded");
         self.writes.put_cf_with_ts(self.store.rows(), &self.key, store::version(at), &self.value);
+        let key = tally::of_key(&self.key);
+        let hash = tally::of_row(key, &self.value);
+        self.tallies.row(at, key, before, Some(hash));
+        hash
     }
 
     /// From here on there is no such row.
-    pub(crate) fn delete<R: Row>(&mut self, at: Offset, id: &R::Id) {
+    pub(crate) fn delete<R: Row>(&mut self, at: Offset, id: &R::Id, before: Option<u64>) {
         let (key, _) = self.blank(R::VIEW as u8);
         R::write_key(id, key);
         self.writes.delete_cf_with_ts(self.store.rows(), &self.key, store::version(at));
+        self.tallies.row(at, tally::of_key(&self.key), before, None);
     }
 
     /// From here on a second listing has this key, or has it no more.
     pub(crate) fn list(&mut self, at: Offset, key: &[u8], listed: bool) {
+        let hash = tally::of_key(key);
+        let entry = Some(tally::of_row(hash, &[]));
+        let (before, now) = if listed { (None, entry) } else { (entry, None) };
+        self.tallies.row(at, hash, before, now);
         if listed {
             self.writes.put_cf_with_ts(self.store.rows(), key, store::version(at), []);
         } else {
@@ -158,7 +182,7 @@ impl Batch {
         R::write_key(&row.id(), key);
         value.extend_from_slice(&at.0.to_be_bytes());
         rmp_serde::encode::write_named(value, row).expect("a row can be encoded");
-        self.writes.put_cf(self.store.facts(), &self.key, &self.value);
+        self.write_fact();
     }
 
     /// A fact that `write` makes: it appends to the key and the value, and says whether there is one.
@@ -167,8 +191,13 @@ impl Batch {
         self.value.clear();
         self.value.extend_from_slice(&at.0.to_be_bytes());
         if write(&mut self.key, &mut self.value) {
-            self.writes.put_cf(self.store.facts(), &self.key, &self.value);
+            self.write_fact();
         }
+    }
+
+    fn write_fact(&mut self) {
+        self.writes.put_cf(self.store.facts(), &self.key, &self.value);
+        self.tallies.fact(tally::of_row(tally::of_key(&self.key), &self.value));
     }
 
     fn blank(&mut self, view: u8) -> (&mut Vec<u8>, &mut Vec<u8>) {

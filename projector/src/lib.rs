@@ -21,6 +21,9 @@
 //! families are flushed together, so what a crash leaves is some earlier moment, whole. The batch
 //! is not synced: the log is the truth, and the fold resumes from its own position.
 //!
+//! **Whole.** A count and a sum of hashes of the rows go with them ([`Check`]). Rows that do not add up to it are
+//! dropped and built again: at opening, and while they are used, when [`Projector::damaged`] says so.
+//!
 //! **Two families.** *Rows* (agents, jobs, tasks, frameworks, offers, roles, usage, the cell) change,
 //! and carry the offset as RocksDB's user-defined timestamp. *Facts* (decisions, refusals, timelines,
 //! keys) are written once and never change; each carries the offset of its decision, and is seen
@@ -29,6 +32,7 @@
 //! **Where to start reading**: [`Projector`] writes, [`Views`] and [`Scope`] read, [`row`] says what.
 
 mod apply;
+mod check;
 mod decided;
 mod digest;
 mod directory;
@@ -40,8 +44,10 @@ mod projector;
 pub mod row;
 mod scope;
 mod store;
+mod tally;
 mod views;
 
+pub use check::{Check, SLICE_ROWS_MAX, Slice};
 pub use decided::{Decided, Position};
 pub use digest::Digest;
 pub use error::{Contradiction, Error};

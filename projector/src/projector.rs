@@ -1,6 +1,10 @@
 //! The writer of a projection: decisions in, one write batch out.
 
-use std::{borrow::Borrow, path::Path, sync::Arc};
+use std::{
+    borrow::Borrow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use log_schema::{AnswerV1, Offset};
 use tokio::sync::watch;
@@ -11,7 +15,8 @@ use crate::{
     fold::{Fault, Now, Tables},
     row::{DecisionRow, RefusalRow, View, timeline},
     store::Store,
-    views::Progress,
+    tally::Tallies,
+    views::{Current, Progress},
 };
 
 /// How large a write batch may grow before it is written, in bytes. It ends with a whole decision.
@@ -66,13 +71,16 @@ pub enum Why {
     Asked,
     /// They belong to another cell, or to a program with other projections or other events.
     Label { difference: String },
-    /// They cannot be read.
+    /// They cannot be read, or they are not all that was written.
     Corrupt { detail: String },
 }
 
 /// The one writer of a projection.
 pub struct Projector {
+    dir: PathBuf,
     store: Arc<Store>,
+    /// What readers have of it.
+    current: Current,
     tables: Tables,
     options: Options,
     position: Option<Position>,
@@ -96,10 +104,37 @@ impl Projector {
             Opened::Rebuilt(why) => warn!(dir = %dir.display(), ?why, "projection is dropped and rebuilt"),
         }
         let store = Arc::new(store);
-        let position = store.position()?;
+        let (position, tables) = begin(&store, &options)?;
         let (progress, _) = watch::channel(Progress::at(position.as_ref()));
-        let tables = Tables::new(&store, options.cache_rows_max);
-        Ok(Self { store, tables, options, position, progress, opened, untrimmed: 0 })
+        let (dir, current) = (dir.to_path_buf(), Current::new(&store));
+        Ok(Self { dir, store, current, tables, options, position, progress, opened, untrimmed: 0 })
+    }
+
+    /// Drops the rows and begins again from nothing, in a database of its own: readers that are under way
+    /// end with the old one. The log is to be folded from its beginning.
+    pub fn rebuild(&mut self, why: Why) -> Result<(), Error> {
+        warn!(dir = %self.dir.display(), ?why, "projection is dropped and rebuilt");
+        let store = Arc::new(directory::begin_again(&self.dir, &self.options)?);
+        // First the progress, then the rows: nobody reads the new rows as of an offset of the old ones.
+        self.progress.send_modify(|progress| *progress = Progress::at(None));
+        self.current.replace(&store);
+        (self.position, self.tables) = begin(&store, &self.options)?;
+        (self.store, self.opened, self.untrimmed) = (store, Opened::Rebuilt(why), 0);
+        Ok(())
+    }
+
+    /// Resolves when a reader or a check has met damage in the rows; says what. They are to be built again.
+    pub fn damaged(&self) -> impl Future<Output = String> + Send + use<> {
+        let mut damage = self.store.damage();
+        async move {
+            let found = damage.wait_for(Option::is_some).await;
+            let found = found.ok().and_then(|found| found.clone());
+            match found {
+                Some(damage) => damage,
+                // The database is gone, and nobody reads it.
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// What was found in the directory.
@@ -114,7 +149,7 @@ impl Projector {
 
     /// A handle for readers.
     pub fn views(&self) -> Views {
-        Views::new(self.store.clone(), self.progress.subscribe())
+        Views::new(self.current.clone(), self.progress.subscribe())
     }
 
     /// Folds accepted decisions, in the order of the log, and returns the new position. All of them
@@ -125,8 +160,7 @@ impl Projector {
     pub fn fold<D: Borrow<Decided>>(&mut self, decisions: &[D]) -> Result<Option<&Position>, Error> {
         let folded = self.fold_all(decisions);
         if folded.is_err() {
-            self.tables = Tables::new(&self.store, self.options.cache_rows_max);
-            self.position = self.store.position()?;
+            (self.position, self.tables) = begin(&self.store, &self.options)?;
         }
         folded?;
         self.trim_to_retention()?;
@@ -136,7 +170,7 @@ impl Projector {
     /// Notes that the log was read up to `offset`, though no decision was accepted there: rows can be
     /// read as of it.
     pub fn reached(&mut self, offset: Offset) {
-        self.progress.send_modify(|progress| progress.reached = progress.reached.max(offset));
+        self.progress.send_modify(|progress| progress.reached = progress.reached.max(Some(offset)));
     }
 
     /// Makes `below` the horizon: no row can be read as of an offset below it. The newest offset stays
@@ -190,6 +224,7 @@ impl Projector {
     fn fold_one(&mut self, decided: &Decided) -> Result<(), (&'static str, Fault)> {
         let at = decided.offset;
         let latest = Position::after(self.position.as_ref(), decided).latest;
+        self.tables.batch.move_to(at);
         self.tables.batch.fact(at, &DecisionRow::of(decided, latest));
         let mut index = 0;
         for answer in &decided.decision.answers {
@@ -232,7 +267,7 @@ impl Projector {
         if self.tables.batch.is_empty() {
             return Ok(());
         }
-        self.store.write(self.tables.batch.take(), position)?;
+        self.store.write(self.tables.batch.take(), position, self.tables.batch.tallies())?;
         self.tables.trim();
         self.progress.send_modify(|progress| progress.position = Some(position.clone()));
         Ok(())
@@ -243,6 +278,13 @@ impl std::fmt::Debug for Projector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Projector").field("position", &self.position).finish_non_exhaustive()
     }
+}
+
+/// Where a database is, and empty caches over it.
+fn begin(store: &Arc<Store>, options: &Options) -> Result<(Option<Position>, Tables), Error> {
+    let kept = store.kept()?;
+    let tallies = kept.as_ref().map_or_else(Tallies::default, |kept| kept.tallies);
+    Ok((kept.map(|kept| kept.position), Tables::new(store, options.cache_rows_max, tallies)))
 }
 
 fn explain(decided: &Decided, (event, fault): (&'static str, Fault)) -> Error {

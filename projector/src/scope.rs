@@ -18,6 +18,7 @@ mod pick;
 
 pub use answer::{DECISIONS_IN_FLIGHT_MAX, Timeline};
 pub use history::Version;
+pub(crate) use history::{FOOTER_BYTES, is_deleted};
 pub(crate) use pick::Range;
 pub use pick::{Direction, PAGE_ROWS_DEFAULT, Page, Pick};
 
@@ -144,7 +145,7 @@ impl Scope {
     /// An answer, unless the horizon passed this scope while it was made.
     fn settle<T>(&self, answer: Result<T, Error>) -> Result<T, Error> {
         self.check_horizon(self.as_of)?;
-        answer
+        self.store.settle(answer)
     }
 }
 

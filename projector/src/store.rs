@@ -3,7 +3,7 @@
 //! ```text
 //!   rows    view ‖ id          @ offset (8 bytes, user-defined timestamp)  ->  row, or nothing for an index
 //!   facts   view ‖ id                                                      ->  offset ‖ fact
-//!   meta    "position" "horizon"
+//!   meta    "position" "horizon" "stretch" ‖ number
 //! ```
 //!
 //! Timestamps are big-endian offsets. Column families are flushed together, so that a crash that
@@ -21,13 +21,17 @@ use std::{
 use log_schema::{Offset, codec};
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactionDecision, DB, DBCompressionType,
-    Options as DbOptions, ReadOptions, WriteBatch,
+    DBRecoveryMode, Options as DbOptions, ReadOptions, WriteBatch,
 };
 use serde::de::DeserializeOwned;
 
+use tokio::sync::watch;
+
 use crate::{
     Error, Position,
+    error::chain,
     row::{Row, View},
+    tally::{self, Kept, Tallies, Tally},
 };
 
 /// The length of a version: an offset.
@@ -39,11 +43,14 @@ const FACTS: &str = "facts";
 const META: &str = "meta";
 const POSITION: &[u8] = b"position";
 const HORIZON: &[u8] = b"horizon";
+const STRETCH: &[u8] = b"stretch";
 
 /// An open database.
 pub(crate) struct Store {
     db: DB,
     horizon: Arc<AtomicU64>,
+    /// What was found to be damaged first.
+    damage: watch::Sender<Option<String>>,
 }
 
 /// An offset as a version of rows.
@@ -84,8 +91,13 @@ impl Store {
         options.set_atomic_flush(true);
         options.set_max_total_wal_size(4 * memory_bytes as u64);
         options.set_keep_log_file_num(2);
+        // Both are what RocksDB does by itself, and relied on: files are checked against what the manifest says of
+        // them, and of a write-ahead log that is torn, what comes before is taken. Blocks are checked whenever
+        // they are read. None of it sees a manifest or a log that ends early; tallies do.
+        options.set_paranoid_checks(true);
+        options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
         let db = DB::open_cf_descriptors(&options, dir, families)?;
-        let store = Self { db, horizon };
+        let store = Self { db, horizon, damage: watch::Sender::new(None) };
         store.restore_horizon()?;
         Ok(store)
     }
@@ -135,6 +147,11 @@ impl Store {
 
     /// How far the rows have come.
     pub(crate) fn position(&self) -> Result<Option<Position>, Error> {
+        Ok(self.kept()?.map(|kept| kept.position))
+    }
+
+    /// How far the rows have come, and what they add up to.
+    pub(crate) fn kept(&self) -> Result<Option<Kept>, Error> {
         let read = self.db.get_cf(self.family(META), POSITION);
         let bytes = read.map_err(|source| Error::Storage { doing: "read the position", source })?;
         let decode = |bytes: Vec<u8>| codec::decode("position", &bytes);
@@ -142,14 +159,73 @@ impl Store {
     }
 
     /// Writes rows, facts and the position that they make true, all or none.
-    pub(crate) fn write(&self, mut batch: WriteBatch, position: &Position) -> Result<(), Error> {
-        batch.put_cf(self.family(META), POSITION, codec::encode(position));
+    pub(crate) fn write(&self, mut batch: WriteBatch, position: &Position, tallies: Tallies) -> Result<(), Error> {
+        let kept = Kept { position: position.clone(), tallies };
+        batch.put_cf(self.family(META), POSITION, codec::encode(&kept));
         self.db.write(batch).map_err(|source| Error::Storage { doing: "write rows", source })
     }
 
-    /// The newest version of a row.
-    pub(crate) fn newest<R: Row>(&self, id: &R::Id) -> Result<Option<R>, Error> {
-        self.read(id, Offset(u64::MAX))
+    /// Puts the tally of a stretch of the log that is closed into a batch.
+    pub(crate) fn close_stretch(&self, batch: &mut WriteBatch, stretch: u64, tally: Tally) {
+        let key = [STRETCH, &stretch.to_be_bytes()].concat();
+        batch.put_cf(self.family(META), key, codec::encode(&tally));
+    }
+
+    /// The tallies of the stretches before one.
+    pub(crate) fn closed_stretches(&self, before: u64) -> Result<Vec<(u64, Tally)>, Error> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(STRETCH);
+        options.set_iterate_upper_bound([STRETCH, &before.to_be_bytes()].concat());
+        let mut iterator = self.db.raw_iterator_cf_opt(self.family(META), options);
+        let mut found = Vec::new();
+        iterator.seek_to_first();
+        while let Some((key, value)) = iterator.item() {
+            let number = read_offset(&key[STRETCH.len()..]).unwrap_or_default().0;
+            let tally = codec::decode("tally", value).map_err(|source| Error::Corrupt { view: "tallies", source })?;
+            found.push((number, tally));
+            iterator.next();
+        }
+        iterator.status().map_err(|source| Error::Storage { doing: "read tallies", source })?;
+        Ok(found)
+    }
+
+    /// Whether there is any fact.
+    pub(crate) fn has_facts(&self) -> Result<bool, Error> {
+        let mut facts = self.db.raw_iterator_cf(self.facts());
+        facts.seek_to_first();
+        facts.status().map_err(|source| Error::Storage { doing: "read facts", source })?;
+        Ok(facts.valid())
+    }
+
+    /// An answer; damage that was met in it is told to whoever waits for it.
+    pub(crate) fn settle<T>(&self, answer: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &answer
+            && error.is_damage()
+        {
+            let detail = chain(error);
+            self.damage.send_if_modified(|damage| {
+                let is_first = damage.is_none();
+                damage.get_or_insert(detail);
+                is_first
+            });
+        }
+        answer
+    }
+
+    /// What is found to be damaged, and a way to wait for it.
+    pub(crate) fn damage(&self) -> watch::Receiver<Option<String>> {
+        self.damage.subscribe()
+    }
+
+    /// The newest version of a row, and its hash.
+    pub(crate) fn newest<R: Row>(&self, id: &R::Id) -> Result<Option<(R, u64)>, Error> {
+        let mut key = vec![R::VIEW as u8];
+        R::write_key(id, &mut key);
+        let failed = |source| Error::Storage { doing: "read a row", source };
+        let options = reading(Offset(u64::MAX));
+        let bytes = self.db.get_pinned_cf_opt(self.rows(), &key, &options).map_err(failed)?;
+        let read = |bytes: &[u8]| Ok((decode(R::VIEW, bytes)?, tally::of_row(tally::of_key(&key), bytes)));
+        bytes.map(|bytes| read(&bytes)).transpose()
     }
 
     /// A row as of an offset.

@@ -1,28 +1,33 @@
 //! Where readers begin: a cheap handle that gives scopes, and waits for the fold.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use log_schema::{Offset, TimeMs};
 use tokio::sync::watch;
 
-use crate::{Error, Position, Scope, store::Store};
+use crate::{Check, Error, Position, Scope, store::Store};
 
 /// How far readers can see.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
     /// The last decision that was folded.
     pub(crate) position: Option<Position>,
-    /// Up to where the log is known to hold no other decision.
-    pub(crate) reached: Offset,
+    /// Up to where the log is known to hold no other decision, if it was read at all.
+    pub(crate) reached: Option<Offset>,
 }
 
 impl Progress {
     pub(crate) fn at(position: Option<&Position>) -> Self {
-        Self { position: position.cloned(), reached: Offset(0) }
+        Self { position: position.cloned(), reached: None }
     }
 
     fn newest(&self) -> Offset {
-        self.position.as_ref().map_or(self.reached, |position| position.offset.max(self.reached))
+        self.seen().unwrap_or_default()
+    }
+
+    /// The last offset that the rows reflect, if there is one.
+    fn seen(&self) -> Option<Offset> {
+        self.position.as_ref().map(|position| position.offset).max(self.reached)
     }
 
     fn has_answered(&self, command: Offset) -> bool {
@@ -30,15 +35,33 @@ impl Progress {
     }
 }
 
+/// The database that is read now: another one once the rows are built again.
+#[derive(Clone)]
+pub(crate) struct Current(Arc<RwLock<Arc<Store>>>);
+
+impl Current {
+    pub(crate) fn new(store: &Arc<Store>) -> Self {
+        Self(Arc::new(RwLock::new(Arc::clone(store))))
+    }
+
+    pub(crate) fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.0.read().expect("nobody panics while holding the store"))
+    }
+
+    pub(crate) fn replace(&self, store: &Arc<Store>) {
+        *self.0.write().expect("nobody panics while holding the store") = Arc::clone(store);
+    }
+}
+
 /// A handle for readers. Clones are cheap and see the same rows.
 #[derive(Clone)]
 pub struct Views {
-    store: Arc<Store>,
+    store: Current,
     progress: watch::Receiver<Progress>,
 }
 
 impl Views {
-    pub(crate) fn new(store: Arc<Store>, progress: watch::Receiver<Progress>) -> Self {
+    pub(crate) fn new(store: Current, progress: watch::Receiver<Progress>) -> Self {
         Self { store, progress }
     }
 
@@ -51,7 +74,7 @@ impl Views {
         if asked > newest {
             return Err(Error::Ahead { asked, newest });
         }
-        Scope::new(self.store.clone(), asked)
+        Scope::new(self.store.store(), asked)
     }
 
     /// The newest offset that rows can be read as of. 0 before the first decision: there is nothing then.
@@ -59,9 +82,19 @@ impl Views {
         self.progress.borrow().newest()
     }
 
+    /// The first offset of the log that the rows do not reflect.
+    pub fn next(&self) -> Offset {
+        self.progress.borrow().seen().map_or(Offset(0), Offset::next)
+    }
+
     /// The oldest offset that rows can be read as of.
     pub fn horizon(&self) -> Offset {
-        self.store.horizon()
+        self.store.store().horizon()
+    }
+
+    /// A check of what is there now, to be done in slices; none where nothing is folded yet.
+    pub fn check(&self) -> Result<Option<Check>, Error> {
+        Check::begin(self.store.store())
     }
 
     /// The last decision that was folded.
@@ -72,6 +105,11 @@ impl Views {
     /// Waits until rows can be read as of `offset`, and returns the newest offset.
     pub async fn wait_for(&self, offset: Offset) -> Result<Offset, Error> {
         self.wait(|progress| progress.newest() >= offset).await
+    }
+
+    /// Waits until the rows reflect all of the log before `end`.
+    pub async fn wait_before(&self, end: Offset) -> Result<Offset, Error> {
+        self.wait(|progress| progress.seen().map_or(Offset(0), Offset::next) >= end).await
     }
 
     /// Waits until the command at `command` is answered in the rows, and returns the newest offset:
@@ -92,7 +130,7 @@ impl Views {
     /// A search by halves over the decisions: some thirty reads.
     pub fn offset_at_time(&self, time: TimeMs) -> Result<Offset, Error> {
         let scope = self.as_of(None)?;
-        let horizon = self.store.horizon();
+        let horizon = scope.store.horizon();
         let (mut first, mut end, mut found) = (horizon.0, scope.offset().0 + 1, None);
         while first < end {
             let middle = first + (end - first) / 2;

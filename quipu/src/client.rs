@@ -4,6 +4,7 @@
 
 pub(crate) mod address;
 pub(crate) mod graphql;
+mod reading;
 pub(crate) mod socket;
 
 pub(crate) use address::Address;
@@ -30,6 +31,12 @@ pub(crate) enum Error {
     /// The gateway went away in the middle.
     #[error("the gateway at {url} went away, and did not come back within {waited}")]
     Away { url: String, waited: String },
+    /// The gateway has not read the log yet.
+    #[error("the gateway is reading the log: {percent} %")]
+    Reading { percent: u64 },
+    /// The gateway reads the log, and does not move on.
+    #[error("the gateway has not read the log yet: it is at {percent} %, and has not moved on within {waited}")]
+    Stalled { percent: u64, waited: String },
     /// A command was sent, and nobody knows what became of it.
     #[error("it is unknown whether the command took effect: {why}")]
     OutcomeUnknown { why: String, key: String },
@@ -51,6 +58,8 @@ impl Error {
             | Self::Unreachable { .. }
             | Self::NotAGateway { .. }
             | Self::Away { .. }
+            | Self::Reading { .. }
+            | Self::Stalled { .. }
             | Self::OutcomeUnknown { .. }
             | Self::Refused { .. } => None,
         }
@@ -63,7 +72,7 @@ impl Error {
             Self::NoCell { .. } | Self::Unreachable { .. } | Self::NotAGateway { .. } | Self::Away { .. } => {
                 Code::Unreachable
             }
-            Self::OutcomeUnknown { .. } => Code::Unknown,
+            Self::Reading { .. } | Self::Stalled { .. } | Self::OutcomeUnknown { .. } => Code::Unknown,
             Self::Refused { .. } => Code::Refused,
             Self::Request { code, .. } => match code.as_deref() {
                 Some("BAD_INPUT" | "OUT_OF_RANGE" | "AHEAD") => Code::Usage,
@@ -83,6 +92,9 @@ impl Error {
             }
             Self::NotAGateway { .. } => Some("name the gateway with --gateway or QUIPU_GATEWAY".into()),
             Self::Away { .. } => Some("what runs in the cell goes on; ask again when a gateway is back".into()),
+            Self::Reading { .. } | Self::Stalled { .. } => {
+                Some("nothing was asked for yet; ask again later, and look at the gateway's own output".into())
+            }
             Self::OutcomeUnknown { key, .. } => {
                 Some(format!("repeat it with `--key {key}`: it will then have its effect once, not twice"))
             }

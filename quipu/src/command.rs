@@ -23,6 +23,7 @@ pub(crate) mod run;
 pub(crate) mod scale;
 pub(crate) mod stop;
 pub(crate) mod submit;
+pub(crate) mod waits;
 pub(crate) mod why;
 
 use clap::Args;
@@ -155,6 +156,7 @@ pub(crate) const DOCUMENTS: &[(&str, &str)] = &[
     ("scale", scale::DOCUMENT),
     ("stop", stop::DOCUMENT),
     ("submit", submit::DOCUMENT),
+    ("submit FILE", submit::FIND),
     ("submit --wait", submit::WATCH),
     ("why task", why::TASK),
     ("why job", why::JOB),

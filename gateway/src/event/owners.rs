@@ -71,7 +71,7 @@ pub(crate) async fn owner_of_ended(gateway: &Gateway, event: &LogEvent) -> Resul
 
 /// Rows of offers stay after their end.
 async fn owner_in_rows(gateway: &Gateway, offer: OfferId, at: Offset) -> Result<Option<Owner>, RequestError> {
-    gateway.views.wait_for(at).await?;
-    let row = gateway.views.as_of(None)?.get::<OfferRow>(&offer)?;
+    gateway.rows.wait_for(at).await?;
+    let row = gateway.rows.as_of(None)?.get::<OfferRow>(&offer)?;
     Ok(row.map(|row| (row.framework, row.agent)))
 }

@@ -105,7 +105,7 @@ async fn place(gateway: &Arc<Gateway>, since: Since) -> Result<(Cursor, Option<A
             }
             let decision = read_decision(hub, after.offset).await?;
             let cursor = Cursor::resume(hub, after.offset.next(), Anchor::of(after.offset, &decision));
-            let time = gateway.views.as_of(None)?.get::<projector::row::DecisionRow>(&after.offset)?;
+            let time = gateway.rows.as_of(None)?.get::<projector::row::DecisionRow>(&after.offset)?;
             let time = time.map(|row| row.at.time).unwrap_or_default();
             Ok((cursor, Some(Arc::new(Decided { offset: after.offset, time, decision }))))
         }
@@ -122,8 +122,8 @@ async fn after_offset(gateway: &Arc<Gateway>, offset: Offset) -> Result<Cursor, 
     if let Some(cursor) = Cursor::recent(hub, offset.next()) {
         return Ok(cursor);
     }
-    let views = &gateway.views;
-    let before = views.as_of(Some(offset.min(views.newest())))?.decision()?;
+    let rows = &gateway.rows;
+    let before = rows.as_of(Some(offset.min(rows.newest())))?.decision()?;
     let anchor = match before {
         None => Anchor::default(),
         Some(decision) => {

@@ -113,8 +113,8 @@ async fn anchor(gateway: &Arc<Gateway>, to: Offset) -> Result<Anchor, RequestErr
     let anchor = if let Some(answered) = gateway.hub.recent_answer(to) {
         Anchor::of(answered.decided.offset, &answered.decided.decision)
     } else {
-        gateway.views.wait_answered(to).await?;
-        let row = gateway.views.as_of(None)?.decision_about(to)?;
+        gateway.rows.wait_answered(to).await?;
+        let row = gateway.rows.as_of(None)?.decision_about(to)?;
         let row = row.ok_or(RequestError::NotFound { what: "decision about offset", id: to.to_string() })?;
         Anchor::of(row.at.offset, &read_decision(&gateway.hub, row.at.offset).await?)
     };
@@ -127,7 +127,7 @@ async fn anchor(gateway: &Arc<Gateway>, to: Offset) -> Result<Anchor, RequestErr
 
 /// What the rows say of the agent, and the place right after them.
 async fn expected(gateway: &Arc<Gateway>, agent: &AgentId) -> Result<(FromGateway, Place), RequestError> {
-    let scope = gateway.views.as_of(None)?;
+    let scope = gateway.rows.as_of(None)?;
     let decision = scope.decision()?;
     let to = decision.as_ref().map(|row| row.to);
     let epoch = decision.as_ref().map(|row| row.epoch).unwrap_or_default();
@@ -296,8 +296,8 @@ async fn find_spec(gateway: &Gateway, decided: &Decided, job: &JobId) -> Result<
     if let Some(accepted) = gateway.hub.spec(job, decided.offset) {
         return Ok(Some(Event::JobAccepted(Box::new(JobAcceptedV1 { spec: (*accepted).clone() }))));
     }
-    gateway.views.wait_for(decided.offset).await?;
-    let asked = decided.offset.max(gateway.views.horizon());
-    let row = gateway.views.as_of(Some(asked))?.get::<JobSpecRow>(job)?;
+    gateway.rows.wait_for(decided.offset).await?;
+    let asked = decided.offset.max(gateway.rows.horizon());
+    let row = gateway.rows.as_of(Some(asked))?.get::<JobSpecRow>(job)?;
     Ok(row.map(|row| Event::JobAccepted(Box::new(JobAcceptedV1 { spec: row.spec }))))
 }

@@ -76,9 +76,9 @@ impl Answer {
 
     /// The rows with the decision in them.
     async fn scope(&self, ctx: &Context<'_>) -> async_graphql::Result<Scope> {
-        let views = &gateway(ctx).views;
-        reach(views, self.answered.decided.offset).await.map_err(graphql)?;
-        views.as_of(None).map_err(graphql)
+        let rows = &gateway(ctx).rows;
+        reach(rows, self.answered.decided.offset).await.map_err(graphql)?;
+        rows.as_of(None).map_err(graphql)
     }
 }
 

@@ -101,7 +101,7 @@ async fn backwards(
     filter.check()?;
     let limit = limit("last", last)?;
     let end = before.map(|text| since("before", Some(text))).transpose()?;
-    let scope = gateway.views.as_of(None)?;
+    let scope = gateway.rows.as_of(None)?;
     let mut pick = Pick::<DecisionRow>::all().backwards().limit(DECISIONS_PER_PAGE_MAX);
     let is_before: Box<dyn Fn(&EventCursor) -> bool + Send> = match end {
         None | Some(Since::Now) => Box::new(|_| true),

@@ -258,13 +258,13 @@ impl UsageQuery {
         #[graphql(default = 60)] points: u32,
         min_offset: Option<OffsetText>,
     ) -> Result<Vec<UsagePoint>> {
-        let views = &gateway(ctx).views;
-        reach(views, min_offset.map(Into::into).unwrap_or_default()).await.map_err(graphql)?;
+        let rows = &gateway(ctx).rows;
+        reach(rows, min_offset.map(Into::into).unwrap_or_default()).await.map_err(graphql)?;
         let times = spaced(from.0.0, until.0.0, points).map_err(graphql)?;
         budget::look(times.len() as u64 * LOOKS_PER_DECISION).await.map_err(graphql)?;
         let point = |time: u64| {
-            let offset = views.offset_at_time(log_schema::TimeMs(time)).map_err(graphql)?;
-            let scope = views.as_of(Some(offset)).map_err(graphql)?;
+            let offset = rows.offset_at_time(log_schema::TimeMs(time)).map_err(graphql)?;
+            let scope = rows.as_of(Some(offset)).map_err(graphql)?;
             Ok(UsagePoint { time: TimeText(log_schema::TimeMs(time)), usage: Usage::of(scope)? })
         };
         times.into_iter().map(point).collect()

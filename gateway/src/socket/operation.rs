@@ -120,6 +120,9 @@ async fn run(
         Ok(prepared) => prepared,
         Err(error) => return ToClient::Error { id, payload: &answer::errors(vec![error]) }.to_text(),
     };
+    if let Err(error) = gateway.rows.check() {
+        return ToClient::Error { id, payload: &[error.to_answer()] }.to_text();
+    }
     let failed = match prepared.kind {
         Kind::Query | Kind::Mutation => {
             let _turn = turns.acquire().await;

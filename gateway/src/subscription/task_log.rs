@@ -103,7 +103,7 @@ fn find(
     incarnation: Option<Incarnation>,
 ) -> std::result::Result<(AgentId, Incarnation), RequestError> {
     let missing = |what| RequestError::NotFound { what, id: task.to_string() };
-    let row = gateway.views.as_of(None)?.get::<TaskRow>(task)?.ok_or_else(|| missing("task"))?;
+    let row = gateway.rows.as_of(None)?.get::<TaskRow>(task)?.ok_or_else(|| missing("task"))?;
     let is_meant = |run: &&projector::row::Run| incarnation.is_none_or(|wanted| run.incarnation == wanted);
     let run = row.run.iter().chain(row.runs_before.iter().rev()).find(is_meant);
     run.map(|run| (run.agent.clone(), run.incarnation)).ok_or_else(|| missing("such run of task"))

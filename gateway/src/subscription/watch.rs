@@ -4,13 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use async_graphql::{Context, Result, Subscription};
 use futures_util::{Stream, stream};
-use projector::{Scope, Views};
+use projector::Scope;
 
 use crate::{
     context::gateway,
     error::{RequestError, graphql},
     input::parse,
     query::{agent::Agent, job::Job, task::Task},
+    rows::Rows,
 };
 
 /// The least time between two messages of one watch where nothing is said, in milliseconds.
@@ -63,7 +64,7 @@ impl WatchSubscription {
 
 /// Looks again after each move of the fold, and not more often than the interval says.
 struct Watch {
-    views: Views,
+    rows: Arc<Rows>,
     interval: Duration,
 }
 
@@ -83,7 +84,7 @@ impl Watch {
             return Err(graphql(error));
         }
         let interval = Duration::from_millis(interval_ms.into());
-        Ok(Self { views: gateway(ctx).views.clone(), interval })
+        Ok(Self { rows: Arc::clone(&gateway(ctx).rows), interval })
     }
 
     /// The things that `find` finds, as long as their rows differ from the one before.
@@ -116,9 +117,11 @@ impl Watch {
         loop {
             if let Some((_, scope)) = &shown {
                 tokio::time::sleep(self.interval).await;
-                self.views.wait_for(scope.offset().next()).await.map_err(graphql)?;
+                self.rows.wait_for(scope.offset().next()).await.map_err(graphql)?;
             }
-            let scope = self.views.as_of(None).map_err(graphql)?;
+            // Rows that are being built again are no news.
+            self.rows.read().await.map_err(graphql)?;
+            let scope = self.rows.as_of(None).map_err(graphql)?;
             let found = find(scope.clone())?;
             let now = found.as_ref().map(row);
             let is_news = shown.as_ref().is_none_or(|(before, _)| *before != now);

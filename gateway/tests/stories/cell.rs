@@ -60,12 +60,18 @@ impl Cell {
             gateway.stop().await.expect("it served well");
         }
         self.start(PATIENCE).await;
+        self.read().await;
     }
 
     async fn start(&mut self, patience: Duration) {
         let config = Config::new(self.log.clone(), self.telemetry.clone(), self.dir.path());
         let config = Config { patience, ..config };
         self.gateway = Some(gateway::serve(config).await.expect("a gateway on loopback"));
+    }
+
+    /// Waits until the gateway has read what the log held when it began.
+    pub async fn read(&self) {
+        while self.post(r#"{"query":"{ cell { name } }"}"#, &[]).await.0 == 503 {}
     }
 
     /// The same cell after its gateway has stopped.
@@ -149,6 +155,17 @@ impl Cell {
 
     /// One HTTP request on a connection of its own.
     pub async fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+        let (head, body) = self.answer(method, path, headers, body).await;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, body)
+    }
+
+    /// The status line and the headers of an answer.
+    pub async fn head(&self, method: &str, path: &str) -> String {
+        self.answer(method, path, &[], "").await.0
+    }
+
+    async fn answer(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (String, String) {
         let mut stream = TcpStream::connect(self.addr()).await.expect("the gateway listens");
         let host = if headers.iter().any(|(name, _)| *name == "Host") {
             String::new()
@@ -166,8 +183,7 @@ impl Cell {
         let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an answer in time");
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {read:?} {answer}"));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        (status, body.to_owned())
+        (head.to_owned(), body.to_owned())
     }
 
     /// A socket on which nothing was said yet.

@@ -11,6 +11,7 @@ mod leader;
 mod limits;
 mod link;
 mod mutations;
+mod reading;
 mod reads;
 mod relay;
 mod schema;

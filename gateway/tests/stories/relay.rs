@@ -36,6 +36,7 @@ async fn apart() -> Apart {
     let config = Config::new(cell.log.clone(), cell.telemetry.clone(), projections.path());
     let other = gateway::serve(config).await.expect("a second gateway");
     let of_the_agent = cell.gateway.replace(other).expect("a first gateway");
+    cell.read().await;
     cell.query(&format!("usage(minOffset: {}) {{ asOf }}", submitted["decisionOffset"])).await;
     Apart { cell, agent, of_the_agent, _projections: projections }
 }

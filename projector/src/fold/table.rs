@@ -21,6 +21,8 @@ pub(crate) struct Table<R: Row> {
 struct Slot<R: Row> {
     id: R::Id,
     row: Option<R>,
+    /// The hash of the row as far as the batch has it.
+    hash: Option<u64>,
     /// The key under which a second listing has it, as far as the batch says.
     listed: Option<Vec<u8>>,
     touched: bool,
@@ -93,10 +95,12 @@ impl<R: Row> Table<R> {
         for place in self.touched.drain(..) {
             let slot = &mut self.slots[place];
             slot.touched = false;
-            match &slot.row {
-                Some(row) => batch.put(at, &slot.id, row),
-                None => batch.delete::<R>(at, &slot.id),
-            }
+            slot.hash = if let Some(row) = &slot.row {
+                Some(batch.put(at, &slot.id, row, slot.hash))
+            } else {
+                batch.delete::<R>(at, &slot.id, slot.hash);
+                None
+            };
             let listed = slot.row.as_ref().and_then(R::index);
             if listed != slot.listed {
                 if let Some(key) = &slot.listed {
@@ -133,9 +137,9 @@ impl<R: Row> Table<R> {
         if let Some(place) = self.places.get(id) {
             return Ok(*place);
         }
-        let row = self.store.newest::<R>(id)?;
+        let (row, hash) = self.store.newest::<R>(id)?.unzip();
         let listed = row.as_ref().and_then(R::index);
-        self.slots.push(Slot { id: id.clone(), row, listed, touched: false });
+        self.slots.push(Slot { id: id.clone(), row, hash, listed, touched: false });
         self.places.insert(id.clone(), self.slots.len() - 1);
         Ok(self.slots.len() - 1)
     }

@@ -19,9 +19,14 @@ pub struct Version<R> {
 }
 
 /// What RocksDB appends to a key when it shows versions: the version and eight bytes that begin with the sort.
-const FOOTER_BYTES: usize = 8;
+pub(crate) const FOOTER_BYTES: usize = 8;
 /// The sort of a version that says that there is no row.
 const DELETED: [u8; 3] = [0x00, 0x07, 0x14];
+
+/// Whether the footer is that of a version that ends its row.
+pub(crate) fn is_deleted(footer: &[u8]) -> bool {
+    DELETED.contains(&footer[0])
+}
 
 impl Scope {
     /// The versions of a row that decisions after `since` made, the newest first, at most `limit`.
@@ -59,6 +64,6 @@ impl Scope {
 fn read_version<R: Row>(shown: &[u8], value: &[u8]) -> Result<Version<R>, Error> {
     let (rest, footer) = shown.split_at(shown.len() - FOOTER_BYTES);
     let since = store::read_offset(&rest[rest.len() - VERSION_BYTES..]).unwrap_or_default();
-    let row = if DELETED.contains(&footer[0]) { None } else { Some(store::decode(R::VIEW, value)?) };
+    let row = if is_deleted(footer) { None } else { Some(store::decode(R::VIEW, value)?) };
     Ok(Version { since, row })
 }

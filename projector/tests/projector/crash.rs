@@ -10,16 +10,16 @@ use crate::{
     random,
 };
 
-fn open(dir: &Path) -> Projector {
+pub(crate) fn open(dir: &Path) -> Projector {
     Projector::open(dir, small()).expect("a projection")
 }
 
-fn digest(projector: &Projector) -> String {
+pub(crate) fn digest(projector: &Projector) -> String {
     projector.views().as_of(None).unwrap().digest().unwrap().to_string()
 }
 
 /// What is in a directory while a projector has it open: what a crash of the process leaves.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());

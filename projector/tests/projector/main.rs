@@ -15,6 +15,7 @@ mod paging;
 mod random;
 mod rows;
 mod tasks;
+mod whole;
 
 #[test]
 fn the_bench_finds_one_answer_however_it_folds() {

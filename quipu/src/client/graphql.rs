@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::{Address, Error};
+use super::{Address, Error, reading::Reading};
 
 /// The header that says who asks.
 pub(super) const PRINCIPAL_HEADER: &str = "x-quipu-principal";
@@ -81,7 +81,13 @@ impl Client {
     /// Asks a question; returns its data.
     pub(crate) fn query(&self, document: &str, variables: Value) -> Result<Value, Error> {
         let body = json!({ "query": document, "variables": variables });
-        data(self.post(&body).map_err(|error| self.lost(&error))?)
+        let mut reading = Reading::default();
+        loop {
+            match data(self.post(&body).map_err(|error| self.lost(&error))?) {
+                Err(Error::Reading { percent }) => thread::sleep(reading.wait(percent)?),
+                answered => return answered,
+            }
+        }
     }
 
     /// Asks for one list, page after page, of which `field` is the root field.
@@ -104,12 +110,17 @@ impl Client {
         let key = key.map_or_else(|| format!("cli-{}", random_hex()), Into::into);
         input["key"] = json!(key);
         let body = json!({ "query": document, "variables": { "input": input } });
-        let mut waits = RETRY_WAITS_MS.iter();
+        let (mut waits, mut reading) = (RETRY_WAITS_MS.iter(), Reading::default());
         loop {
             let why = match self.post(&body) {
                 Ok(answer) => match data(answer) {
                     Ok(data) => return accepted(data),
                     Err(Error::Request { code: Some(code), message }) if code == "UNKNOWN" => message,
+                    // It was not sent on to the cell, so that this is no second time.
+                    Err(Error::Reading { percent }) => {
+                        thread::sleep(reading.wait(percent)?);
+                        continue;
+                    }
                     Err(error) => return Err(error),
                 },
                 Err(error) if was_sent(&error) => error.to_string(),
@@ -166,6 +177,9 @@ fn data(reply: Reply) -> Result<Value, Error> {
 /// An error of GraphQL as it stands in an answer or in a message of a socket.
 pub(super) fn request_error(error: &Value) -> Error {
     let text = |value: &Value| value.as_str().map(Into::into);
+    if error["extensions"]["code"] == "READING_LOG" {
+        return Error::Reading { percent: error["extensions"]["percent"].as_u64().unwrap_or(0) };
+    }
     Error::Request {
         code: text(&error["extensions"]["code"]),
         message: text(&error["message"]).unwrap_or_else(|| error.to_string()),

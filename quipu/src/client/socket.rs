@@ -22,6 +22,7 @@ use tokio_tungstenite::{
 use super::{
     Address, Error,
     graphql::{PRINCIPAL_HEADER, request_error},
+    reading::Reading,
 };
 use crate::{duration, output};
 
@@ -70,6 +71,9 @@ pub(crate) struct Socket {
     connection: Option<Connection>,
     heard: Instant,
     feeds: BTreeMap<FeedId, Feed>,
+    /// The feeds that a gateway could not begin yet, and when to ask for them again.
+    waiting: BTreeMap<FeedId, Instant>,
+    reading: Reading,
     next_id: FeedId,
 }
 
@@ -84,6 +88,8 @@ impl Socket {
             connection: Some(connection),
             heard: Instant::now(),
             feeds: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            reading: Reading::default(),
             next_id: 0,
         })
     }
@@ -106,13 +112,16 @@ impl Socket {
                 self.reconnect().await?;
                 continue;
             };
-            match timeout_at(self.heard + SILENCE_MAX, connection.next()).await {
+            let silent = self.heard + SILENCE_MAX;
+            let due = self.waiting.values().min().copied().unwrap_or(silent);
+            match timeout_at(silent.min(due), connection.next()).await {
                 Ok(Some(Ok(frame))) => {
                     self.heard = Instant::now();
                     if let Some(message) = self.take(frame).await? {
                         return Ok(message);
                     }
                 }
+                Err(_) if due < silent => self.ask_again().await,
                 Ok(Some(Err(_)) | None) | Err(_) => self.connection = None,
             }
         }
@@ -126,7 +135,7 @@ impl Socket {
                     Ok(None)
                 }
                 Said::Other => Ok(None),
-                Said::Message(message) => Ok(self.account(message)),
+                Said::Message(message) => self.account(message),
             },
             Frame::Close(Some(close)) if u16::from(close.code) >= 4400 => {
                 let what = format!("it closed the socket: {} ({})", close.reason, close.code);
@@ -141,15 +150,30 @@ impl Socket {
     }
 
     /// Moves a feed's place on, or forgets it. What is of no feed was on its way when the feed ended.
-    fn account(&mut self, message: Message) -> Option<Message> {
-        match &message {
-            Message::Item(id, data) => {
-                let feed = self.feeds.get_mut(id)?;
-                (feed.resume)(&mut feed.variables, data);
+    fn account(&mut self, message: Message) -> Result<Option<Message>, Error> {
+        let is_known = match &message {
+            Message::Item(id, data) => self.feeds.get_mut(id).map(|feed| (feed.resume)(&mut feed.variables, data)),
+            Message::Failed(id, Error::Reading { percent }) => {
+                if self.feeds.contains_key(id) {
+                    self.waiting.insert(*id, Instant::now() + self.reading.wait(*percent)?);
+                }
+                None
             }
-            Message::Over(id) | Message::Failed(id, _) => drop(self.feeds.remove(id)?),
+            Message::Over(id) | Message::Failed(id, _) => self.feeds.remove(id).map(drop),
+        };
+        Ok(is_known.map(|()| message))
+    }
+
+    /// Asks once more for the feeds that a gateway could not begin because it had not read the log.
+    async fn ask_again(&mut self) {
+        let now = Instant::now();
+        let due: Vec<FeedId> = self.waiting.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
+        for id in due {
+            self.waiting.remove(&id);
+            if let Some(text) = self.feeds.get(&id).map(|feed| subscribe(id, feed)) {
+                self.send(text).await;
+            }
         }
-        Some(message)
     }
 
     async fn reconnect(&mut self) -> Result<(), Error> {
@@ -175,6 +199,7 @@ impl Socket {
             }
         }
         output::notice("the gateway is back");
+        self.waiting.clear();
         (self.connection, self.heard) = (Some(connection), Instant::now());
         Ok(())
     }

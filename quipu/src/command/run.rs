@@ -8,16 +8,17 @@
 mod console;
 mod outputs;
 mod session;
+mod signals;
 
 use std::process::ExitCode;
 
 use log_schema::{JobId, MiB, MilliCpu, MilliGpu, Resources, RoleName, job::TASKS_PER_JOB_MAX};
 
-use self::session::Session;
+use self::{session::Session, signals::Signals};
 use super::{Asking, Context, runtime, submit};
 use crate::{
     cli::parse,
-    client::graphql::random_hex,
+    client::{Client, graphql::random_hex},
     job::{Constraint, Job, Kind, Restart, RestartOn},
     output,
 };
@@ -32,7 +33,11 @@ Examples:
   quipu run --constraint zone=north --ports 1 --detach -- python3 -m http.server
 
 It ends with the exit code of the command; with -n, of the first task that failed; 128 and the
-number of the signal that ended it; 127 where it could not be started. Ctrl-C stops the job.")]
+number of the signal that ended it; 127 where it could not be started.
+
+Ctrl-C, SIGTERM and SIGHUP stop the job, and this command ends with 130, 143 or 129 once it has ended; a second
+one leaves without waiting. A signal that is ignored, as SIGHUP under nohup, changes nothing. To leave a job
+running, start it with --detach.")]
 pub(crate) struct Args {
     /// How many tasks to run the command in.
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 1)]
@@ -80,15 +85,40 @@ pub(crate) struct Args {
 /// Runs a command in the cell.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let job = job(args);
-    let answer = submit::submit(&context.client, &job, args.asking.key())?;
-    submit::warn(&job, &answer);
     if args.detach {
+        let answer = submit::submit(&context.client, &job, args.asking.key())?;
+        submit::warn(&job, &answer);
         output::show(context.format, &answer.payload, || format!("{}\n", job.name))?;
         return Ok(ExitCode::SUCCESS);
     }
+    let runtime = runtime()?;
+    let code = runtime.block_on(attend(&context.client, &job, args.asking.key()));
+    // A request that is under way when a signal ends the wait is not waited for.
+    runtime.shutdown_background();
+    Ok(ExitCode::from(code?))
+}
+
+/// Submits a job and attends it to its end.
+async fn attend(client: &Client, job: &Job, key: Option<&str>) -> anyhow::Result<u8> {
+    let mut signals = Signals::listen()?;
+    let submitted = {
+        let (client, job, key) = (client.clone(), job.clone(), key.map(str::to_owned));
+        tokio::task::spawn_blocking(move || submit::submit(&client, &job, key.as_deref()))
+    };
+    let answer = tokio::select! {
+        answer = submitted => answer??,
+        ending = signals.next() => {
+            let name = &job.name;
+            output::notice(&format!(
+                "{} before there was an answer: job {name} may have been submitted; `quipu stop {name}` stops it",
+                ending.name
+            ));
+            return Ok(ending.exit_code());
+        }
+    };
+    submit::warn(job, &answer);
     let since = answer.payload["repeats"].as_str().unwrap_or(answer.offset()).to_owned();
-    let code = runtime()?.block_on(async { Session::open(&context.client, &job, since).await?.attend().await })?;
-    Ok(ExitCode::from(code))
+    Session::open(client, job, since, signals).await?.attend().await
 }
 
 fn job(args: &Args) -> Job {

@@ -1,18 +1,19 @@
 //! `quipu submit`: submits the jobs of a file, and waits for them if asked.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
 
-use super::{Asking, Context, count, jobs::counts, runtime, why::reason};
+use super::{Asking, Context, count, jobs::counts, runtime, waits::Waits, why::reason};
 use crate::{
     client::{
         Answer, Client,
         socket::{Feed, Message, Socket},
     },
     duration,
-    exit::Failure,
+    exit::{Code, Failure},
     job::{Job, Kind},
     job_file,
     output::{self, Node},
@@ -36,6 +37,9 @@ subscription WatchJob($job: String!) {
     deferred { waiting reasons { reason agents } } missingResources
   }
 }";
+
+/// What is asked before several jobs are submitted.
+pub(crate) const FIND: &str = "query FindJob($job: String!) { job(name: $job) { name state ended { offset } } }";
 
 /// How long a gateway may be away while jobs are waited for.
 const AWAY_MAX: Duration = Duration::from_secs(120);
@@ -67,12 +71,16 @@ pub(crate) struct Args {
 /// Submits jobs.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let jobs = job_file::read(&args.file)?;
+    check_names(&jobs)?;
+    if args.asking.key().is_none() {
+        check_free(&context.client, &jobs)?;
+    }
     let mut answers = Vec::new();
     for (index, job) in jobs.iter().enumerate() {
         // One key names one command: the second job of a file has the second key.
         let key = args.asking.key().map(|key| if index == 0 { key.to_owned() } else { format!("{key}.{index}") });
         let answer = submit(&context.client, job, key.as_deref());
-        answers.push(answer.with_context(|| format!("could not submit job {}", job.name))?);
+        answers.push(answer.with_context(|| undone(&jobs, index))?);
         output::notice(&accepted(job, &answers[index]));
         warn(job, &answers[index]);
     }
@@ -83,6 +91,50 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         runtime()?.block_on(wait_in_time(&context.client, waits, args.timeout))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a file in which two jobs have one name: the second would be refused when the first is submitted.
+fn check_names(jobs: &[Job]) -> Result<(), Failure> {
+    let mut names = BTreeSet::new();
+    match jobs.iter().find(|job| !names.insert(&job.name)) {
+        None => Ok(()),
+        Some(job) => Err(Failure::usage(format!("two jobs of the file are called {}", job.name))
+            .hint("no job was submitted; every job needs a name of its own")),
+    }
+}
+
+/// Refuses a file before anything of it is sent, if the name of one of its jobs is taken.
+fn check_free(client: &Client, jobs: &[Job]) -> anyhow::Result<()> {
+    if jobs.len() < 2 {
+        return Ok(());
+    }
+    let mut taken = Vec::new();
+    for job in jobs {
+        let found = client.query(FIND, json!({ "job": job.name }))?;
+        let found = Node::of(&found).at("/job");
+        if !found.is_absent("") && found.is_absent("/ended") {
+            taken.push(job.name.as_str());
+        }
+    }
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let are = if taken.len() == 1 { "is the name of a job" } else { "are the names of jobs" };
+    let failure = Failure { code: Code::Refused, ..Failure::new(format!("{} {are} already", taken.join(", "))) };
+    Err(failure.hint("no job of the file was submitted; choose another name, or stop the job that has it").into())
+}
+
+/// What was done of a file when one of its jobs could not be submitted, and what was not.
+fn undone(jobs: &[Job], index: usize) -> String {
+    let names = |jobs: &[Job]| jobs.iter().map(|job| job.name.as_str()).collect::<Vec<_>>().join(", ");
+    let mut text = format!("could not submit job {}", jobs[index].name);
+    if index > 0 {
+        text.push_str(&format!("; submitted before it, and not stopped: {}", names(&jobs[..index])));
+    }
+    if index + 1 < jobs.len() {
+        text.push_str(&format!("; not submitted: {}", names(&jobs[index + 1..])));
+    }
+    text
 }
 
 /// Submits one job.
@@ -121,7 +173,7 @@ fn warnings(job: &Job, accepted: &Node<'_>) -> Vec<String> {
 }
 
 /// A job that is waited for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Wait {
     name: String,
     kind: Kind,
@@ -129,13 +181,15 @@ struct Wait {
     command: u64,
     /// What was said of it last.
     said: String,
+    waits: Waits,
 }
 
 impl Wait {
     fn new(job: &Job, answer: &Answer) -> Self {
         let first = if answer.is_repeat() { &answer.payload["repeats"] } else { &answer.payload["offset"] };
         let command = first.as_str().and_then(|offset| offset.parse().ok()).unwrap_or(0);
-        Self { name: job.name.to_string(), kind: job.kind, command, said: String::new() }
+        let waits = Waits::new(job.name.as_str(), Instant::now());
+        Self { name: job.name.to_string(), kind: job.kind, command, said: String::new(), waits }
     }
 
     /// Whether the wait is over, and well.
@@ -146,11 +200,13 @@ impl Wait {
         }
         let tasks = node.at("/taskCounts");
         let deferred = node.at("/deferred");
-        let why = if deferred.is_absent("") { String::new() } else { format!("; {}", reason::sentence(&deferred)) };
-        let why = reason::missing(&node)
-            .filter(|_| !why.is_empty())
-            .map_or(why.clone(), |missing| format!("{why}; {missing}"));
-        let said = format!("{}: {}{why}", self.name, counts(&tasks));
+        if deferred.is_absent("") {
+            self.waits.placed();
+        } else {
+            let missing = reason::missing(&node).map_or_else(String::new, |missing| format!("; {missing}"));
+            self.waits.deferred(format!("{}{missing}", reason::sentence(&deferred)), Instant::now());
+        }
+        let said = format!("{}: {}", self.name, counts(&tasks));
         if said != self.said {
             output::progress(&said);
             self.said = said;
@@ -190,7 +246,16 @@ async fn wait(client: &Client, waits: Vec<Wait>) -> anyhow::Result<()> {
         open.insert(socket.start(feed).await, wait);
     }
     while !open.is_empty() {
-        match socket.next().await? {
+        let due = open.values().filter_map(|wait| wait.waits.due()).min();
+        let message = tokio::select! {
+            message = socket.next() => message?,
+            () = sleep_until(due.unwrap_or_else(|| Instant::now() + AWAY_MAX)) => {
+                let now = Instant::now();
+                open.values_mut().filter_map(|wait| wait.waits.say(now)).for_each(|words| output::notice(&words));
+                continue;
+            }
+        };
+        match message {
             Message::Item(id, data) => {
                 if let Some(wait) = open.get_mut(&id)
                     && wait.look(&data)?
@@ -210,7 +275,7 @@ mod tests {
     use super::*;
 
     fn wait_for(kind: Kind) -> Wait {
-        Wait { name: "web".into(), kind, command: 10, said: String::new() }
+        Wait { name: "web".into(), kind, command: 10, said: String::new(), waits: Waits::new("web", Instant::now()) }
     }
 
     fn seen(state: &str, running: u32, submitted: u32) -> Value {

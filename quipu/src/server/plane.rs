@@ -52,11 +52,12 @@ impl Plane {
         self.gateway.local_addr()
     }
 
-    /// Resolves when a part has ended by itself: something is wrong with the log.
-    pub async fn broken(&self) {
+    /// Resolves when a part has ended by itself, which is never well; says which. Of a leader that
+    /// ended, [`Self::stop`] says why.
+    pub async fn broken(&self) -> anyhow::Error {
         tokio::select! {
-            () = self.leader.ended() => {},
-            halted = self.gateway.halted() => tracing::error!(error = &halted as &dyn std::error::Error, "the gateway halted"),
+            () = self.leader.ended() => anyhow::anyhow!("the allocator ended by itself"),
+            halted = self.gateway.halted() => anyhow::Error::from(halted).context("the gateway halted"),
         }
     }
 

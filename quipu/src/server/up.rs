@@ -39,7 +39,7 @@ async fn up(args: &cli::Up) -> anyhow::Result<()> {
     let keep_agent = async { if args.no_agent { std::future::pending().await } else { agent.keep().await } };
     let ended = tokio::select! {
         _ = stop.wait_for(|stopped| *stopped) => Ok(()),
-        () = plane.broken() => Ok(()),
+        broken = plane.broken() => Err(broken),
         failed = keep_agent => failed,
     };
     let stopped = plane.stop().await;

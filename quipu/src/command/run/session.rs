@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout},
+};
 
 use super::{
     console::{Console, Stream},
     outputs::{Outputs, Wanted},
+    signals::{Ending, Signals},
 };
 use crate::{
     client::{
@@ -19,6 +23,7 @@ use crate::{
         follow::{self, Follow, News},
         logs::log_feed,
         stop,
+        waits::Waits,
     },
     job::Job,
     output,
@@ -28,8 +33,8 @@ use crate::{
 const AWAY_MAX: Duration = Duration::from_secs(120);
 /// How long it is listened without looking up.
 const LISTEN_MAX: Duration = Duration::from_secs(10);
-/// The exit code of a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
+/// How long the stop of the job may take to be asked for when this program ends at once.
+const STOP_ASK_MAX: Duration = Duration::from_secs(10);
 
 /// One job that is attended to its end.
 pub(super) struct Session<'a> {
@@ -40,30 +45,47 @@ pub(super) struct Session<'a> {
     follow: Follow,
     console: Console,
     outputs: Outputs,
-    interrupted: bool,
+    signals: Signals,
+    waits: Waits,
+    /// Which signal came first, if one did, and the request to stop the job.
+    interrupted: Option<(Ending, JoinHandle<()>)>,
 }
 
 impl<'a> Session<'a> {
     /// Listens to the events of a job, from an offset on.
-    pub async fn open(client: &'a Client, job: &'a Job, since: String) -> Result<Self, Error> {
+    pub async fn open(client: &'a Client, job: &'a Job, since: String, signals: Signals) -> Result<Self, Error> {
         let mut socket = Socket::open(client.address(), client.principal(), Some(AWAY_MAX)).await?;
         let variables = json!({ "since": since, "job": job.name });
         let events = socket.start(Feed { document: follow::EVENTS, variables, resume: events::resume }).await;
         let (follow, console) = (Follow::default(), Console::new(job.count > 1));
-        Ok(Self { client, job, socket, events, follow, console, outputs: Outputs::default(), interrupted: false })
+        let waits = Waits::new(job.name.as_str(), Instant::now());
+        let outputs = Outputs::default();
+        Ok(Self { client, job, socket, events, follow, console, outputs, signals, waits, interrupted: None })
     }
 
     /// Listens until the job is over and its output is written; returns the exit code.
     pub async fn attend(mut self) -> anyhow::Result<u8> {
+        let ended = self.attend_to_the_end().await;
+        // With the terminal gone, the output may fail before the stop is asked for.
+        if let (Err(_), Some((_, stop))) = (&ended, self.interrupted) {
+            let _ = timeout(STOP_ASK_MAX, stop).await;
+        }
+        ended
+    }
+
+    async fn attend_to_the_end(&mut self) -> anyhow::Result<u8> {
         while !self.outputs.is_done(Instant::now()) {
-            let alarm = self.outputs.next_alarm().unwrap_or_else(|| Instant::now() + LISTEN_MAX);
+            let alarm = self.outputs.next_alarm().into_iter().chain(self.waits.due()).min();
+            let alarm = alarm.unwrap_or_else(|| Instant::now() + LISTEN_MAX);
             tokio::select! {
                 message = self.socket.next() => self.take(message?).await?,
-                () = sleep_until(alarm) => self.ask_again().await,
-                pressed = tokio::signal::ctrl_c() => {
-                    pressed?;
-                    if self.interrupt() {
-                        return Ok(INTERRUPTED);
+                () = sleep_until(alarm) => {
+                    self.waits.say(Instant::now()).iter().for_each(|words| output::notice(words));
+                    self.ask_again().await;
+                }
+                ending = self.signals.next() => {
+                    if let Some(code) = self.interrupt(ending) {
+                        return Ok(code);
                     }
                 }
             }
@@ -71,7 +93,10 @@ impl<'a> Session<'a> {
         self.console.finish()?;
         self.outputs.untold().for_each(|missing| output::notice(&missing));
         self.tell_failures();
-        Ok(if self.interrupted { INTERRUPTED } else { self.follow.exit_code() })
+        Ok(match &self.interrupted {
+            Some((ending, _)) => ending.exit_code(),
+            None => self.follow.exit_code(),
+        })
     }
 
     async fn take(&mut self, message: Message) -> anyhow::Result<()> {
@@ -105,12 +130,17 @@ impl<'a> Session<'a> {
                     self.listen(Wanted::new(task.clone(), stream, incarnation)).await;
                 }
             }
-            News::Deferred(why) => output::progress(&format!("{}: {why}", self.job.name)),
-            News::Placed { task, agent } if self.job.count > 1 => {
-                output::progress(&format!("{task} is placed on {agent}"));
+            News::Deferred(why) => self.waits.deferred(why, Instant::now()),
+            News::Placed { task, agent } => {
+                self.waits.placed();
+                if self.job.count > 1 {
+                    output::progress(&format!("{task} is placed on {agent}"));
+                }
             }
-            News::Placed { .. } => {}
-            News::Over => self.outputs.job_is_over(Instant::now()),
+            News::Over => {
+                self.waits.placed();
+                self.outputs.job_is_over(Instant::now());
+            }
         }
     }
 
@@ -126,26 +156,28 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The first Ctrl-C stops the job; the second one leaves at once.
-    fn interrupt(&mut self) -> bool {
-        if self.interrupted {
-            return true;
+    /// The first signal stops the job; with the second one, the exit code is due at once.
+    fn interrupt(&mut self, ending: Ending) -> Option<u8> {
+        if self.interrupted.is_some() {
+            output::notice(&format!("job {} may run on; `quipu why {0}` tells", self.job.name));
+            return Some(ending.exit_code());
         }
-        self.interrupted = true;
-        output::notice(&format!("stopping job {}; Ctrl-C again leaves without waiting for it", self.job.name));
+        let name = ending.name;
+        output::notice(&format!("{name}: stopping job {}; a second one leaves without waiting for it", self.job.name));
         let (client, name) = (self.client.clone(), self.job.name.clone());
-        tokio::task::spawn_blocking(move || {
+        let stop = tokio::task::spawn_blocking(move || {
             if let Err(error) = client.ask(stop::DOCUMENT, json!({ "job": name }), None) {
-                output::notice(&format!("could not stop job {name}: {error}"));
+                output::notice(&format!("could not stop job {name}, which may run on: {error}"));
             }
         });
-        false
+        self.interrupted = Some((ending, stop));
+        None
     }
 
     /// One command that fails by its own exit code has said all there is to say.
     fn tell_failures(&self) {
         let ended: Vec<_> = self.follow.failed().collect();
-        if ended.is_empty() && self.follow.outcome() == Some("stopped") && !self.interrupted {
+        if ended.is_empty() && self.follow.outcome() == Some("stopped") && self.interrupted.is_none() {
             output::notice(&format!("job {} was stopped", self.job.name));
         }
         for (index, end) in ended {
