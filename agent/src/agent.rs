@@ -23,7 +23,7 @@ use std::{
 use command_log::remote::{self, Inbound, Link, SharedPosition, protocol::FromGateway};
 use compact_str::CompactString;
 use log_schema::{AgentId, JobId, Key, Offset, Resources, TaskState, job::RunSpecV1};
-pub use outside::run;
+pub use outside::{run, stand_in};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
@@ -338,7 +338,6 @@ impl Agent {
 
 /// The starts whose sandboxes are on the disk, with the decision that placed each.
 fn sandboxes_on_disk(root: &std::path::Path) -> Vec<(TaskKey, Offset, Offset)> {
-    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
-    let specs = entries.filter_map(|entry| sandbox::Sandbox::at(entry.path()).spec().ok().flatten());
+    let specs = sandbox::all(root).into_iter().filter_map(|sandbox| sandbox.spec().ok().flatten());
     specs.map(|spec| (spec.key, spec.placed_at, spec.placed_to)).collect()
 }

@@ -5,6 +5,7 @@
 //! is in: what confines the agent confines its tasks. Where a controller cannot be used, the task runs
 //! without that limit, and [`Layout::statement`] says so in so many words. Nothing here is asynchronous.
 
+mod homes;
 pub mod v1;
 pub mod v2;
 
@@ -15,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use homes::PREFIX as HOME_PREFIX;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -122,13 +124,6 @@ impl Layout {
         if names.is_empty() { "none".into() } else { names.join("-") }
     }
 
-    /// Removes the directories that hold the groups, where no group is left in them.
-    pub fn remove_if_empty(&self) {
-        for directory in self.places.iter().map(|place| &place.directory).chain(&self.unified) {
-            let _ = fs::remove_dir(directory);
-        }
-    }
-
     /// One line for people: which limits are enforced, which are not, and why not.
     pub fn statement(&self) -> String {
         let enforced = self.places.iter().map(|place| {
@@ -157,6 +152,14 @@ fn place(controller: Controller, name: &str) -> io::Result<Place> {
         },
     };
     Ok(Place { controller, interface, directory })
+}
+
+/// How many processes and threads more this process's own group may have, where that is limited.
+pub(crate) fn processes_left() -> Option<u64> {
+    let pids = Controller::Pids;
+    let own = v2::own().ok().filter(|own| own.join("pids.max").exists()).or_else(|| v1::own(pids).ok())?;
+    let number = |file: &str| fs::read_to_string(own.join(file)).ok()?.trim().parse::<u64>().ok();
+    Some(number("pids.max")?.saturating_sub(number("pids.current")?))
 }
 
 /// The directory of the agent's own group in the hierarchy mounted with these options, or with this type.
@@ -248,6 +251,11 @@ impl Group {
         })
     }
 
+    /// Removes the directory of all groups, if the agent that made it has ended and this was the last task.
+    pub fn remove_home_if_abandoned(&self) {
+        self.layout.remove_if_abandoned();
+    }
+
     /// Removes the groups; they must be empty. What is gone already is no error.
     pub fn remove(&self) -> io::Result<()> {
         let results = self.directories().into_iter().map(|directory| match fs::remove_dir(&directory) {
@@ -262,7 +270,8 @@ impl Group {
         places.chain(&self.layout.unified).map(|directory| directory.join(&self.name)).collect()
     }
 
-    fn members(&self) -> BTreeSet<i32> {
+    /// Every process in the groups.
+    pub(crate) fn members(&self) -> BTreeSet<i32> {
         let lists = self.directories().into_iter().filter_map(|d| fs::read_to_string(d.join("cgroup.procs")).ok());
         lists.flat_map(|list| list.lines().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
     }

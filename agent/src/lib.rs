@@ -7,13 +7,13 @@
 //! ```text
 //! gateway <── link ──> agent ── loop ──> supervisor ──> task
 //!                        │                  │
-//!                     journal            sandbox (spec, lock, end, output, work/)
+//!                     journal            sandbox (control files, output, work/)
 //! ```
 //!
 //! A service manager must stop the agent's process alone, not its group (`KillMode=process` in systemd);
 //! otherwise a restart of the agent ends the tasks.
 //!
-//! - [`run`]: the agent, from start to leave. [`supervisor::main`]: the supervisor's whole life.
+//! - [`run`]: the agent, from start to leave. [`stand_in`]: to end tasks without one. [`supervisor::main`]: the supervisor's whole life.
 //! - [`logs::read`]: a task's output. [`cgroup::Layout`]: which limits hold here, in words.
 //!
 //! **Invariant:** nothing of a start is made before the journal says on disk that it was begun, and a
@@ -23,12 +23,14 @@ mod agent;
 pub mod cgroup;
 pub mod filtered;
 mod fingerprint;
+pub mod holder;
 pub mod journal;
 pub mod logs;
 pub mod machine;
 pub mod output;
 mod ports;
 pub mod process_tree;
+mod room;
 pub mod sandbox;
 mod start;
 mod status;
@@ -37,4 +39,4 @@ mod tasks;
 mod telemetry;
 mod watch;
 
-pub use agent::{Config, Error, run};
+pub use agent::{Config, Error, run, stand_in};

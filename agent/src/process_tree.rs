@@ -57,6 +57,11 @@ impl Snapshot {
         members
     }
 
+    /// The process group of a process.
+    pub fn group(&self, pid: i32) -> Option<i32> {
+        self.stats.get(&pid).map(|stat| stat.pgrp)
+    }
+
     /// What the task's processes use together.
     pub fn usage(&self, supervisor: i32) -> Usage {
         let page = procfs::page_size();
@@ -86,7 +91,8 @@ pub fn is_running(pid: i32, start_ticks: u64) -> bool {
 }
 
 fn is_dead(stat: &Stat) -> bool {
-    matches!(stat.state, 'Z' | 'X')
+    // A process whose first thread ended is shown as a zombie while its other threads run on.
+    matches!(stat.state, 'Z' | 'X') && stat.num_threads <= 1
 }
 
 /// The kernel's name for the present boot.

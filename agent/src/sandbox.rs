@@ -2,31 +2,43 @@
 //! supervisor of that incarnation understand each other, whoever of them dies meanwhile.
 //!
 //! ```text
-//! sandboxes/web.0.1/        task web.0, incarnation 1
+//! sandboxes/web.0.1/             task web.0, incarnation 1
+//!   stdout.0 …                   the output, see `output`
+//!   work/                        where the task runs
+//! sandboxes/.control/web.0.1/    closed to other users; nothing in it is named relative to `work`
 //!   spec         the agent: what to start
 //!   lock         held by the supervisor for as long as it lives; holds who it is
 //!   started      the supervisor: the task's process, once the program runs
-//!   kill         the agent: the cell wants the task ended
+//!   kill         the agent, for itself and a supervisor that has started nothing: the task is to end
 //!   supervisor.log   what the supervisor could not do
 //!   end          the supervisor, or the agent in its place: how it ended
-//!   stdout.0 …   the output, see `output`
-//!   work/        where the task runs
 //! ```
 //!
 //! A file is either absent or whole: it is written under another name and renamed. A sandbox is made
-//! once: its directory must not exist before.
+//! once: its directory must not exist before. What must be written although the disk is full has its
+//! space set aside: the file of the other name is there and filled before the task starts.
+//!
+//! A task that runs as the agent's user can write all of this if it sets out to: permissions cannot stop
+//! it. What it cannot do is ask for its own end in the cell's name, see `supervisor::life`.
 
 use std::{
     fmt,
-    fs::{self, File, TryLockError},
+    fs::{self, DirBuilder, File},
     io::{self, Read, Seek, Write},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use log_schema::{Incarnation, Offset, TaskId, TaskState, TimeMs, codec, task::EndV1};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{cgroup, output};
+pub use crate::holder::ProcessName;
+use crate::{cgroup, holder, output};
+
+/// The directory beside the sandboxes that holds what agent and supervisors tell each other.
+const CONTROL: &str = ".control";
+/// The space set aside for a file that must be written later; more than any of them has.
+const RECORD_BYTES_MAX: usize = 4096;
 
 /// One start of one task.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,17 +100,8 @@ pub struct Spec {
     pub limits: cgroup::Limits,
     /// How much output is kept.
     pub output: output::Kept,
-}
-
-/// A process by its name for good: no later process has the same three.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessName {
-    /// The process id.
-    pub pid: i32,
-    /// When it started, in ticks since the boot.
-    pub start_ticks: u64,
-    /// Which boot.
-    pub boot: String,
+    /// Held and signed by the agent, which alone may ask for the end of the task.
+    pub agent_lock: PathBuf,
 }
 
 /// How an incarnation ended.
@@ -112,10 +115,17 @@ pub struct Ended {
     pub observed: TimeMs,
 }
 
+/// Every sandbox below this directory of which something is known, in no order.
+pub fn all(root: &Path) -> Vec<Sandbox> {
+    let entries = fs::read_dir(root.join(CONTROL)).into_iter().flatten().flatten();
+    entries.map(|entry| Sandbox::at(root.join(entry.file_name()))).collect()
+}
+
 /// One sandbox.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     dir: PathBuf,
+    control: PathBuf,
 }
 
 impl Sandbox {
@@ -126,16 +136,23 @@ impl Sandbox {
 
     /// The sandbox in this directory.
     pub fn at(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        let dir = dir.into();
+        let root = dir.parent().unwrap_or(Path::new(""));
+        let control = root.join(CONTROL).join(dir.file_name().unwrap_or_default());
+        Self { dir, control }
     }
 
-    /// Makes the directory. Fails where it exists: an incarnation is never started twice.
+    /// Makes the directories. Fails where they exist: an incarnation is never started twice.
     pub fn create(&self) -> Result<(), Error> {
         fs::create_dir(&self.dir).map_err(self.failed("make", ""))?;
-        fs::create_dir(self.work()).map_err(self.failed("make", "work"))
+        fs::create_dir(self.work()).map_err(self.failed("make", "work"))?;
+        let controls = self.control.parent().unwrap_or(Path::new(""));
+        let closed = |path: &Path| DirBuilder::new().mode(0o700).recursive(path == controls).create(path);
+        let made = closed(controls).and_then(|()| closed(&self.control));
+        made.map_err(|source| Error::Io { doing: "make", path: self.control.clone(), source })
     }
 
-    /// The directory with everything.
+    /// The directory with the output and the task's own files.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -147,17 +164,30 @@ impl Sandbox {
 
     /// What the supervisor complained about, as text; seldom there.
     pub fn complaints(&self) -> PathBuf {
-        self.dir.join("supervisor.log")
+        self.control.join("supervisor.log")
     }
 
-    /// Whether the directory is there.
+    /// Whether anything of it is there.
     pub fn exists(&self) -> bool {
-        self.dir.is_dir()
+        self.dir.is_dir() || self.is_controlled()
+    }
+
+    /// Whether the directory is there through which agent and supervisor talk.
+    pub fn is_controlled(&self) -> bool {
+        self.control.is_dir()
     }
 
     /// Removes everything.
     pub fn remove(&self) -> Result<(), Error> {
-        fs::remove_dir_all(&self.dir).map_err(self.failed("remove", ""))
+        for directory in [&self.dir, &self.control] {
+            match fs::remove_dir_all(directory) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::Io { doing: "remove", path: directory.clone(), source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// What to start.
@@ -188,36 +218,39 @@ impl Sandbox {
     /// Says how it ended; the words are on the disk when this returns.
     pub fn write_ended(&self, ended: &Ended) -> Result<(), Error> {
         self.write("end", ended)?;
-        let sync = |name: &str| File::open(self.dir.join(name)).and_then(|file| file.sync_all());
+        let sync = |name: &str| File::open(self.control.join(name)).and_then(|file| file.sync_all());
         sync("end").and_then(|()| sync("")).map_err(self.failed("sync", "end"))
     }
 
     /// Whether the cell wants the task ended.
     pub fn kill_wanted(&self) -> bool {
-        self.dir.join("kill").exists()
+        self.control.join("kill").exists()
     }
 
-    /// Says that the cell wants the task ended; the supervisor looks when it gets SIGTERM.
+    /// Notes that the cell wants the task ended. A task that runs already is ended by SIGTERM to its
+    /// supervisor from the process that holds the agent's lock; this note alone does nothing then.
     pub fn want_kill(&self) -> Result<(), Error> {
-        fs::write(self.dir.join("kill"), b"").map_err(self.failed("write", "kill"))
+        fs::write(self.control.join("kill"), b"").map_err(self.failed("write", "kill"))
+    }
+
+    /// Sets space aside for what is written when the disk may be full.
+    pub fn set_space_aside(&self) -> Result<(), Error> {
+        for name in ["started", "end"] {
+            let space = fs::write(self.draft(name), [0; RECORD_BYTES_MAX]);
+            space.map_err(self.failed("set space aside for", name))?;
+        }
+        Ok(())
     }
 
     /// Takes the lock that whoever acts for this incarnation holds. It is let go with the file.
     pub fn lock(&self) -> Result<File, Error> {
-        let path = self.dir.join("lock");
-        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path);
-        let file = file.map_err(self.failed("open", "lock"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(Error::Locked { path }),
-            Err(TryLockError::Error(source)) => Err(self.failed("lock", "lock")(source)),
-        }
+        let path = self.control.join("lock");
+        holder::lock(&path).map_err(self.failed("lock", "lock"))?.ok_or(Error::Locked { path })
     }
 
     /// Writes who holds the lock into it.
-    pub fn sign(&self, mut lock: &File, holder: &ProcessName) -> Result<(), Error> {
-        let write = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(&codec::encode(holder)));
-        write.map_err(self.failed("write", "lock"))
+    pub fn sign(&self, lock: &File, holder: &ProcessName) -> Result<(), Error> {
+        holder::sign(lock, holder).map_err(self.failed("write", "lock"))
     }
 
     /// Who holds or held the lock; nothing where nobody has signed yet.
@@ -230,7 +263,7 @@ impl Sandbox {
     }
 
     fn read<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, Error> {
-        let path = self.dir.join(name);
+        let path = self.control.join(name);
         let mut bytes = Vec::new();
         match File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)) {
             Ok(_) => codec::decode(name, &bytes).map(Some).map_err(|source| Error::Damaged { path, source }),
@@ -240,17 +273,24 @@ impl Sandbox {
     }
 
     fn write<T: Serialize>(&self, name: &'static str, value: &T) -> Result<(), Error> {
-        let (draft, path) = (self.dir.join(format!("{name}.draft")), self.dir.join(name));
+        let (draft, path) = (self.draft(name), self.control.join(name));
         let write = || -> io::Result<()> {
-            let mut file = File::create(&draft)?;
+            // Written over, not made empty first: that would give away the space that was set aside.
+            let mut file = File::options().create(true).truncate(false).write(true).open(&draft)?;
             file.write_all(&codec::encode(value))?;
+            let written = file.stream_position()?;
+            file.set_len(written)?;
             fs::rename(&draft, &path)
         };
         write().map_err(self.failed("write", name))
     }
 
+    fn draft(&self, name: &str) -> PathBuf {
+        self.control.join(format!("{name}.draft"))
+    }
+
     fn failed(&self, doing: &'static str, name: &str) -> impl FnOnce(io::Error) -> Error {
-        let path = self.dir.join(name);
+        let path = if name.is_empty() || name == "work" { self.dir.join(name) } else { self.control.join(name) };
         move |source| Error::Io { doing, path, source }
     }
 }

@@ -22,8 +22,11 @@ use crate::{
     sandbox::{self, Sandbox, Spec, TaskKey},
 };
 
-/// Variables of the agent's own environment that a task gets.
-const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
+/// Where a task finds programs. Nothing comes from the agent's own environment, which is that of whoever
+/// started it.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The language of a task: none, with text in UTF-8.
+const LANG: &str = "C.UTF-8";
 
 /// A task that is to run here.
 #[derive(Clone, Debug)]
@@ -77,6 +80,8 @@ pub(crate) struct Starter {
     pub(crate) supervisor_command: Vec<OsString>,
     pub(crate) layout: Layout,
     pub(crate) output: Kept,
+    /// Held and signed by this agent.
+    pub(crate) agent_lock: PathBuf,
 }
 
 impl Starter {
@@ -118,6 +123,7 @@ impl Starter {
             group: Group::new(self.layout.clone(), key.directory_name()),
             limits: limits(resources),
             output: self.output,
+            agent_lock: self.agent_lock.clone(),
         })
     }
 }
@@ -126,7 +132,7 @@ fn limits(resources: &Resources) -> Limits {
     Limits { cpu_millis: resources.cpu.0, mem_mib: resources.mem.0, processes_max: TASK_PROCESSES_MAX }
 }
 
-/// Inherited variables, then the agent's, then the task's own, which win.
+/// The same variables each time, then the task's own, which win. `docs/task-environment.md` lists them.
 fn environment(
     agent: &AgentId,
     key: &TaskKey,
@@ -134,9 +140,11 @@ fn environment(
     run: &RunSpecV1,
     work: &Path,
 ) -> BTreeMap<String, String> {
-    let inherited = INHERITED.iter().filter_map(|&name| Some((name.to_owned(), std::env::var(name).ok()?)));
-    let mut env: BTreeMap<String, String> = inherited.collect();
+    let mut env = BTreeMap::new();
     let mut set = |name: &str, value: String| env.insert(name.to_owned(), value);
+    set("PATH", PATH.to_owned());
+    set("LANG", LANG.to_owned());
+    set("HOME", work.display().to_string());
     set("QUIPU_TASK", key.task.to_string());
     set("QUIPU_INCARNATION", key.incarnation.to_string());
     set("QUIPU_AGENT", agent.to_string());
@@ -177,6 +185,15 @@ mod tests {
         assert_eq!((env["QUIPU_JOB"].as_str(), env["QUIPU_INDEX"].as_str()), ("web", "7"));
         assert_eq!((env["PORT0"].as_str(), env["PORT1"].as_str(), env["PORT2"].as_str()), ("31000", "31005", "31006"));
         assert_eq!((env["QUIPU_INCARNATION"].as_str(), env["QUIPU_AGENT"].as_str()), ("2", "a1"));
+    }
+
+    #[test]
+    fn a_task_gets_these_variables_and_no_others_from_the_agent() {
+        let names = env("web.7", vec![(31_000, 31_000)], &[]).into_keys().collect::<Vec<_>>().join(" ");
+        assert_eq!(
+            names,
+            "HOME LANG PATH PORT0 QUIPU_AGENT QUIPU_INCARNATION QUIPU_INDEX QUIPU_JOB QUIPU_SANDBOX QUIPU_TASK"
+        );
     }
 
     #[test]

@@ -21,7 +21,11 @@ use nix::{
     unistd::Pid,
 };
 use rustix::process::{Pid as RawPid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
-use tokio::{io::AsyncReadExt, net::unix::pipe, task::spawn_blocking};
+use tokio::{
+    io::{AsyncReadExt, Interest, unix::AsyncFd},
+    net::unix::pipe,
+    task::spawn_blocking,
+};
 
 use crate::{
     journal::Begun,
@@ -66,11 +70,18 @@ impl Supervisor {
         let _ = pidfd_send_signal(&*self.descriptor, rustix::process::Signal::TERM);
     }
 
+    /// The descriptor as the runtime waits for it. Nothing is read from it: it is readable once the process is
+    /// gone. It is shared, not duplicated, since an agent has one of these for each running task.
+    #[expect(unsafe_code, reason = "the runtime has no safe interface to a descriptor that others hold too")]
+    fn watched(&self) -> Option<AsyncFd<Arc<OwnedFd>>> {
+        // SAFETY: the result holds the descriptor open by its share in it, and nothing changes which
+        // descriptor an `OwnedFd` behind an `Arc` is.
+        unsafe { AsyncFd::register_with_interest(Arc::clone(&self.descriptor), Interest::READABLE) }.ok()
+    }
+
     /// Waits until the supervisor is gone, and lets the kernel forget it where it is a child.
     async fn gone(&self) {
-        // Nothing is read from it. The runtime's pipe is its one safe interface to whether any
-        // descriptor is readable, and a process descriptor is so once the process is gone.
-        if let Ok(watched) = self.descriptor.try_clone().and_then(pipe::Receiver::from_owned_fd_unchecked) {
+        if let Some(watched) = self.watched() {
             let _ = watched.readable().await;
         }
         let _ = waitid(WaitId::PidFd(std::os::fd::AsFd::as_fd(&*self.descriptor)), WaitIdOptions::EXITED);

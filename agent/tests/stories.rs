@@ -12,3 +12,5 @@ mod remote_log;
 mod supervised;
 #[path = "stories/supervisor.rs"]
 mod supervisor;
+#[path = "stories/task.rs"]
+mod task;

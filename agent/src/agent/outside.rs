@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -22,8 +22,18 @@ use tokio::{
 
 use super::{Agent, Config, Error, Input, sandboxes_on_disk};
 use crate::{
-    cgroup::Layout, filtered::FilteredReader, fingerprint, journal::Journal, logs, machine, start::Starter,
-    status::Reports, tasks::Tasks, telemetry,
+    cgroup::{self, Layout},
+    filtered::FilteredReader,
+    fingerprint,
+    holder::{self, ProcessName},
+    journal::Journal,
+    logs, machine,
+    room::Room,
+    start::Starter,
+    status::Reports,
+    supervisor,
+    tasks::Tasks,
+    telemetry,
 };
 
 /// How many inputs may wait for the loop.
@@ -36,7 +46,9 @@ const LOG_WAIT_MAX: Duration = Duration::from_secs(30);
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// How often it looks.
 const LOCK_LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// The most files that the agent lets itself open: two for each running task.
+/// How often the directories of control groups are made, at most.
+const HOLD_TRIES_MAX: u32 = 8;
+/// The most files that the agent lets itself open: one for each running task.
 const FILES_MAX: u64 = 65_536;
 
 /// Runs an agent until it is told to leave, or cannot go on. Tasks outlive it, and the next run on
@@ -46,7 +58,8 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let _told_to_leave_when_dropped = Leave(inputs.clone());
     let sandboxes = config.directory.join("sandboxes");
     fs::create_dir_all(&sandboxes).map_err(failed("make", &sandboxes))?;
-    let _in_use = lock_patiently(&config.directory.join("agent.lock")).await?;
+    let agent_lock = lock_path(&config.directory);
+    let _in_use = lock_patiently(&agent_lock).await?;
     allow_many_files();
 
     let journal = open_journal(&config.directory.join("journal"), &sandboxes)?;
@@ -54,27 +67,38 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let link_config =
         remote::Config { url: config.gateway_url.clone(), agent: config.id.clone(), token: config.token.clone() };
     let running = telemetry::Running::default();
-    let layout = Layout::detect(&groups_name(&config));
-    tracing::info!(agent = %config.id, limits = layout.statement(), "agent starts");
+    let (layout, groups) = hold_groups(&groups_name(&config));
+    layout.remove_abandoned();
+    let room = Room::find(LOG_READERS_MAX);
+    let unmet = supervisor::unmet();
+    if !unmet.is_empty() {
+        tracing::warn!(
+            unmet = unmet.join(", "),
+            "tasks do not start from the documented state: this user may not give it"
+        );
+    }
+    tracing::info!(agent = %config.id, limits = layout.statement(), room = room.statement(), "agent starts");
     let capacity = config.resources.clone().map_or_else(|| machine::capacity(&config.directory), Ok)?;
     let reports = Reports::new(config.id.clone()).map_err(|source| Error::Id { source })?;
 
     let (link, inbound) = Link::open(link_config, Arc::clone(&position))?;
     let mut edges = JoinSet::new();
-    edges.spawn(forward(inbound, inputs.clone(), link.clone(), sandboxes.clone()));
+    edges.spawn(forward(inbound, inputs.clone(), link.clone(), sandboxes.clone(), room.readers_max));
     edges.spawn(telemetry::send(config.id.clone(), config.directory.clone(), Arc::clone(&running), link.clone()));
     edges.spawn(leave_when_told(config.shutdown.clone(), inputs.clone()));
 
     let mut attributes = machine::attributes();
     attributes.insert("limits".into(), layout.attribute().into());
+    attributes.insert("tasks-max".into(), room.tasks_max.to_string().into());
     attributes.extend(config.attributes);
-    let _groups = RemoveGroups(layout.clone());
+    let _groups = RemoveGroups { layout: layout.clone(), held: groups };
     let starter = Starter {
         agent: config.id.clone(),
         sandboxes,
         supervisor_command: config.supervisor_command,
         layout,
         output: config.output,
+        agent_lock,
     };
     let runtime = Handle::current();
     let agent = Agent {
@@ -115,7 +139,7 @@ async fn on_a_thread_of_its_own(mut agent: Agent, inputs: mpsc::Receiver<Input>)
 /// machine, so the agent's directory is part of the name.
 fn groups_name(config: &Config) -> String {
     let directory = config.directory.canonicalize().unwrap_or_else(|_| config.directory.clone());
-    format!("quipu.{}.{}", config.id, fingerprint::of(directory.as_os_str().as_encoded_bytes(), 4))
+    format!("{}{}.{}", cgroup::HOME_PREFIX, config.id, fingerprint::of(directory.as_os_str().as_encoded_bytes(), 4))
 }
 
 /// Tells the loop to leave when whoever runs the agent lets go of it.
@@ -127,12 +151,28 @@ impl Drop for Leave {
     }
 }
 
+/// Makes the directories of the control groups and takes hold of them. An agent that starts beside this one may
+/// take one that was just made for one that was left behind, hence again.
+fn hold_groups(name: &str) -> (Layout, Vec<File>) {
+    for _ in 0..HOLD_TRIES_MAX {
+        let layout = Layout::detect(name);
+        if let Some(held) = layout.hold() {
+            return (layout, held);
+        }
+    }
+    (Layout::none("the directories of its control groups were removed again and again"), Vec::new())
+}
+
 /// Removes the directories of the control groups when the agent leaves no task behind.
-struct RemoveGroups(Layout);
+struct RemoveGroups {
+    layout: Layout,
+    held: Vec<File>,
+}
 
 impl Drop for RemoveGroups {
     fn drop(&mut self) {
-        self.0.remove_if_empty();
+        self.held.clear();
+        self.layout.remove_if_abandoned();
     }
 }
 
@@ -154,12 +194,20 @@ async fn lock_patiently(path: &Path) -> Result<File, Error> {
 }
 
 fn lock(path: &Path) -> Result<File, Error> {
-    let file = File::create(path).map_err(failed("open", path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(failed("lock", path)(source)),
-    }
+    let locked = holder::lock(path).map_err(failed("lock", path))?;
+    let file = locked.ok_or_else(|| Error::InUse { path: path.to_owned() })?;
+    holder::sign(&file, &ProcessName::own()).map_err(failed("sign", path))?;
+    Ok(file)
+}
+
+fn lock_path(directory: &Path) -> PathBuf {
+    directory.join("agent.lock")
+}
+
+/// Takes the place of the agent of this directory, for as long as the file is held: supervisors obey this
+/// process then. Fails where an agent runs.
+pub fn stand_in(directory: &Path) -> Result<File, Error> {
+    lock(&lock_path(directory))
 }
 
 /// Opens the journal, and adds what only the sandboxes still know.
@@ -189,9 +237,15 @@ async fn leave_when_told(mut shutdown: watch::Receiver<bool>, inputs: mpsc::Send
 }
 
 /// Hands on what comes over the link; readers of output are served beside the loop.
-async fn forward(mut inbound: mpsc::Receiver<Inbound>, inputs: mpsc::Sender<Input>, link: Link, sandboxes: PathBuf) {
+async fn forward(
+    mut inbound: mpsc::Receiver<Inbound>,
+    inputs: mpsc::Sender<Input>,
+    link: Link,
+    sandboxes: PathBuf,
+    readers_max: usize,
+) {
     let mut readers = JoinSet::new();
-    let room = Arc::new(Semaphore::new(LOG_READERS_MAX));
+    let room = Arc::new(Semaphore::new(readers_max));
     while let Some(message) = inbound.recv().await {
         while readers.try_join_next().is_some() {}
         if let Inbound::Message(FromGateway::ReadLog { request, task, incarnation, stream, from, bytes_max, wait_ms }) =
@@ -217,7 +271,7 @@ async fn answer(
     let answer = if let Ok(_place) = room.try_acquire() {
         read(request, wanted, wait, sandboxes).await
     } else {
-        let message = format!("more than {LOG_READERS_MAX} readers of output at once");
+        let message = "too many readers of output at once; try again when one has ended".to_owned();
         FromAgent::LogFailed { request, code: FailureCode::Unavailable, message }
     };
     let _ = link.send(answer).await;

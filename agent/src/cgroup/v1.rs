@@ -18,13 +18,18 @@ const CPU_SHARES_MIN: u64 = 2;
 
 /// Makes the directory for tasks' groups below the agent's own group, in the controller's hierarchy.
 pub(super) fn home(controller: Controller, name: &str) -> io::Result<PathBuf> {
+    let home =
+        own(controller).map(|own| own.join(name)).map_err(|error| io::Error::other(format!("cgroup v1: {error}")))?;
+    create_directory(&home).map_err(|error| io::Error::other(format!("cgroup v1: {}: {error}", home.display())))?;
+    Ok(home)
+}
+
+/// The agent's own group in the controller's hierarchy.
+pub(super) fn own(controller: Controller) -> io::Result<PathBuf> {
     let is_it = |mount: &procfs::process::MountInfo| {
         mount.fs_type == "cgroup" && mount.super_options.contains_key(controller.name())
     };
-    let own = own_directory(is_it, Some(controller));
-    let home = own.map(|own| own.join(name)).map_err(|error| io::Error::other(format!("cgroup v1: {error}")))?;
-    create_directory(&home).map_err(|error| io::Error::other(format!("cgroup v1: {}: {error}", home.display())))?;
-    Ok(home)
+    own_directory(is_it, Some(controller))
 }
 
 /// Sets one controller's limit on a group.

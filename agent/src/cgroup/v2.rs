@@ -46,7 +46,8 @@ pub(super) fn home_with(controller: Controller, name: &str) -> io::Result<PathBu
     Ok(home)
 }
 
-fn own() -> io::Result<PathBuf> {
+/// The agent's own group.
+pub(super) fn own() -> io::Result<PathBuf> {
     let own = own_directory(|mount| mount.fs_type == "cgroup2", None)
         .map_err(|error| io::Error::other(format!("cgroup v2: {error}")))?;
     // A second agent of the same process, or a restart, finds itself in the leaf already.
@@ -72,9 +73,9 @@ pub(super) fn limit(controller: Controller, group: &Path, limits: &Limits) -> io
 
 fn memory(group: &Path, mib: u64) -> io::Result<()> {
     set(group, "memory.max", &mib.saturating_mul(1 << 20).to_string())?;
-    // Absent where the kernel has no swap, or is too old to end a group as one.
+    // Absent where the kernel has no swap. The kernel ends one process, as with the older interface: whether
+    // the task can do without that one is for its main process to say.
     let _ = set(group, "memory.swap.max", "0");
-    let _ = set(group, "memory.oom.group", "1");
     Ok(())
 }
 

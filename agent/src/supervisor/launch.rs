@@ -10,14 +10,11 @@ use std::{
 use log_schema::task::EndReason;
 use nix::{
     errno::Errno,
-    sys::{
-        prctl,
-        signal::{SigSet, Signal},
-    },
+    sys::{prctl, signal::Signal},
     unistd::{getpid, getppid},
 };
 
-use super::pump::Pumps;
+use super::{ground, pump::Pumps};
 use crate::sandbox::{Sandbox, Spec};
 
 /// Starts the program; its process id and the ends of its output.
@@ -79,8 +76,8 @@ fn command(spec: &Spec) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Makes the new process move into its control groups, take its signals back, and die with its
-/// supervisor, all before it becomes the program.
+/// Makes the new process move into its control groups, enter the state that tasks start from, and die with
+/// its supervisor, all before it becomes the program.
 #[expect(unsafe_code, reason = "no safe interface runs code between fork and exec; see the SAFETY comment")]
 fn enter_before_exec(command: &mut Command, spec: &Spec) -> io::Result<()> {
     let mut doors = spec.group.doors()?;
@@ -88,7 +85,7 @@ fn enter_before_exec(command: &mut Command, spec: &Spec) -> io::Result<()> {
     let enter = move || -> io::Result<()> {
         doors.iter_mut().try_for_each(|door| door.write_all(b"0"))?;
         prctl::set_pdeathsig(Signal::SIGKILL)?;
-        SigSet::empty().thread_set_mask()?;
+        ground::enter();
         // The supervisor may have died before the line above could take effect.
         if getppid() == supervisor { Ok(()) } else { Err(io::Error::other("the supervisor died")) }
     };

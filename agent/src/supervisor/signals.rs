@@ -12,15 +12,17 @@ use nix::{
 
 use super::pump::Pumps;
 
-/// Signals that would end the supervisor or that it waits for. It reads them from a descriptor.
-const BLOCKED: [Signal; 6] =
-    [Signal::SIGTERM, Signal::SIGCHLD, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE];
+/// The code of a signal that came from `kill` and its like.
+const SI_USER: i32 = 0;
 
 /// What ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Woken {
-    /// Somebody sent SIGTERM: the task is to end.
-    Asked,
+    /// This process sent SIGTERM: the task is to end.
+    Asked {
+        /// As the kernel saw it; 0 where a process pretended to be another.
+        sender: i32,
+    },
     /// Anything else: a child changed, output came, or time is up.
     Otherwise,
 }
@@ -33,9 +35,10 @@ pub(super) struct Signals {
 impl Signals {
     /// Blocks the signals for this process and opens the descriptor. Children must unblock them.
     pub(super) fn block() -> nix::Result<Self> {
-        let set: SigSet = BLOCKED.into_iter().collect();
-        set.thread_block()?;
-        let descriptor = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        // All that can be blocked: no signal of the task, and no limit on its files, ends the supervisor.
+        SigSet::all().thread_block()?;
+        let read: SigSet = [Signal::SIGTERM, Signal::SIGCHLD].into_iter().collect();
+        let descriptor = SignalFd::with_flags(&read, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         Ok(Self { descriptor })
     }
 
@@ -58,7 +61,9 @@ impl Signals {
         let mut woken = Woken::Otherwise;
         while let Ok(Some(signal)) = self.descriptor.read_signal() {
             if signal.ssi_signo == Signal::SIGTERM as u32 {
-                woken = Woken::Asked;
+                // Only with this code the kernel itself filled in the sender.
+                let sender = if signal.ssi_code == SI_USER { signal.ssi_pid } else { 0 };
+                woken = Woken::Asked { sender: i32::try_from(sender).unwrap_or(0) };
             }
         }
         woken

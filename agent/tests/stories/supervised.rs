@@ -1,13 +1,15 @@
 //! One task under a real supervisor, for tests; every wait has a deadline.
 
 use std::{
-    path::PathBuf,
+    fs::File,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use agent::{
     cgroup::{Controller, Group, Layout, Limits, TASK_PROCESSES_MAX},
+    holder::{self, ProcessName},
     logs,
     output::Kept,
     process_tree::Snapshot,
@@ -66,13 +68,23 @@ pub struct Supervised {
     pub sandbox: Sandbox,
     root: tempfile::TempDir,
     spec: Spec,
+    _agent_lock: File,
+    starter: Vec<String>,
     child: Option<Child>,
 }
 
 impl Supervised {
     /// A new sandbox and a task without limits.
     pub fn new(task: &str) -> Self {
-        let root = tempfile::tempdir().expect("a directory for tests");
+        Self::in_root(tempfile::tempdir().expect("a directory for tests"), task)
+    }
+
+    /// The same in a directory of a certain file system.
+    pub fn below(parent: &Path, task: &str) -> Self {
+        Self::in_root(tempfile::tempdir_in(parent).expect("a directory for tests"), task)
+    }
+
+    fn in_root(root: tempfile::TempDir, task: &str) -> Self {
         let key = TaskKey { task: TaskId::new(task).expect("a legal id"), incarnation: Incarnation(1) };
         let sandbox = Sandbox::of(root.path(), &key);
         sandbox.create().expect("a new sandbox");
@@ -87,12 +99,21 @@ impl Supervised {
             group: Group::new(Layout::none("not wanted"), key.directory_name()),
             limits: Limits { cpu_millis: 0, mem_mib: 0, processes_max: TASK_PROCESSES_MAX },
             output: Kept::default(),
+            agent_lock: root.path().join("agent.lock"),
         };
-        Self { key, sandbox, root, spec, child: None }
+        let agent_lock = holder::lock(&spec.agent_lock).expect("a file").expect("nobody else has it");
+        holder::sign(&agent_lock, &ProcessName::own()).expect("a signature");
+        Self { key, sandbox, root, spec, _agent_lock: agent_lock, starter: Vec::new(), child: None }
     }
 
     pub fn argv(mut self, argv: &[&str]) -> Self {
         self.spec.argv = argv.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Starts the supervisor through this command, to which it and its arguments are added.
+    pub fn through(mut self, starter: &[&str]) -> Self {
+        self.starter = starter.iter().map(|&word| word.to_owned()).collect();
         self
     }
 
@@ -150,8 +171,9 @@ impl Supervised {
 
     /// One more supervisor on the same sandbox.
     pub fn another(&self) -> Child {
-        let mut command = Command::new(SUPERVISOR);
-        command.arg(self.sandbox.dir()).stdin(Stdio::null()).stdout(Stdio::null());
+        let words = self.starter.iter().map(String::as_str).chain([SUPERVISOR]).collect::<Vec<_>>();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(self.sandbox.dir()).stdin(Stdio::null()).stdout(Stdio::null());
         command.spawn().expect("the supervisor's program")
     }
 

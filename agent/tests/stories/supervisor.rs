@@ -1,6 +1,6 @@
 //! What a supervisor does with real processes: starts, output, ends of every sort.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use agent::{
     cgroup::{Controller, Layout},
@@ -120,7 +120,9 @@ fn a_kill_that_comes_before_the_start_starts_nothing() {
 fn a_term_that_the_agent_did_not_send_is_a_failure() {
     let mut task = Supervised::new("foreign.0").shell("echo up; sleep 1000").start();
     task.output_holds("up");
-    task.signal(nix::sys::signal::Signal::SIGTERM);
+    // This process is the agent; its child is not.
+    let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", task.supervisor())]).status();
+    assert!(sent.is_ok_and(|status| status.success()));
     let ended = task.ended();
     assert_eq!((ended.state, ended.end.reason), (TaskState::Failed, EndReason::Signalled));
 }

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agent::{process_tree::is_running, sandbox::Sandbox};
+use agent::{
+    process_tree::is_running,
+    sandbox::{self, Sandbox},
+};
 use anyhow::bail;
 use nix::{
     sys::signal::{Signal, kill},
@@ -37,6 +40,11 @@ pub fn run(args: &cli::Down) -> anyhow::Result<ExitCode> {
 /// Ends every task whose supervisor still runs; returns how many did.
 fn end_tasks(layout: &Layout) -> anyhow::Result<usize> {
     let running = supervisors(layout)?;
+    if running.is_empty() {
+        return Ok(0);
+    }
+    // Supervisors take the request from nobody else.
+    let _agent = agent::stand_in(&layout.agent())?;
     for (sandbox, pid) in &running {
         sandbox.want_kill()?;
         // One that has ended meanwhile needs no signal.
@@ -54,10 +62,8 @@ fn end_tasks(layout: &Layout) -> anyhow::Result<usize> {
 
 /// The sandboxes whose tasks run, with their supervisors.
 fn supervisors(layout: &Layout) -> anyhow::Result<Vec<(Sandbox, i32)>> {
-    let Ok(entries) = std::fs::read_dir(layout.sandboxes()) else { return Ok(Vec::new()) };
     let mut running = Vec::new();
-    for entry in entries {
-        let sandbox = Sandbox::at(entry?.path());
+    for sandbox in sandbox::all(&layout.sandboxes()) {
         let Some(named) = sandbox.supervisor()? else { continue };
         if is_running(named.pid, named.start_ticks) {
             running.push((sandbox, named.pid));
