@@ -85,8 +85,8 @@ pub enum Error {
     Checkpoint(#[from] checkpoint::Error),
     /// The newest snapshot is of a longer log than this one.
     #[error(
-        "the snapshot covers offset {covers}, and the log ends before {high}: this is another log, or its end was \
-         lost; move the snapshots away to start from the log alone"
+        "the snapshot covers offset {covers}, and the log ends before {high}: the log has lost its end, or is another \
+         cell's"
     )]
     SnapshotAhead {
         /// The last offset that the snapshot covers.
@@ -96,8 +96,8 @@ pub enum Error {
     },
     /// The log does not have the decision with which the newest snapshot ends.
     #[error(
-        "the snapshot ends with a decision up to offset {covers} that the log does not have: this is another log, or it \
-         was made anew; move the snapshots away to start from the log alone"
+        "the snapshot ends with a decision up to offset {covers} that the log does not have: the log is another cell's, \
+         or was made new"
     )]
     SnapshotForeign {
         /// The last offset that the snapshot covers.
@@ -106,6 +106,28 @@ pub enum Error {
 }
 
 impl Error {
+    /// What a person can do about it, where there is something; and what it costs, if it costs anything.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::SnapshotAhead { covers, high } => Some(format!(
+                "restore a copy of the log that reaches offset {covers}. To move the snapshots away makes the cell start \
+                 from the log as it is, and gives up for good what was acked from offset {high} on: jobs, their ends and \
+                 what runs of them"
+            )),
+            Self::SnapshotForeign { covers } => Some(format!(
+                "put the log and the snapshots of one cell together. To move the snapshots away makes the cell start from \
+                 the log as it is, and gives up for good the history up to offset {covers} that the snapshots are of"
+            )),
+            Self::Checkpoint(error) => error.hint().map(Into::into),
+            Self::Log(error) => error.hint().map(Into::into),
+            Self::Halt(_)
+            | Self::Unreadable(_)
+            | Self::Superseded { .. }
+            | Self::Altered { .. }
+            | Self::Snapshot { .. } => None,
+        }
+    }
+
     /// Whether reading the log again may help.
     pub fn is_transient(&self) -> bool {
         match self {

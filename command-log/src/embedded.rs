@@ -143,6 +143,33 @@ impl EmbeddedLog {
         Ok(Self { store, tail, low, queue: Some(queue), writer: Mutex::new(Some(thread)) })
     }
 
+    /// Checks the records from `from` on, of about `bytes_max` bytes, as they are on the disk. Returns where the next
+    /// look begins and how many bytes were read; at the end of the log that is `from` itself.
+    ///
+    /// A look at a time, so that whoever checks a whole log can wait between two: the disk is others' too.
+    pub async fn check(&self, from: Offset, bytes_max: usize) -> Result<(Offset, u64), Error> {
+        let (store, Watermarks { low, high }) = (Arc::clone(&self.store), self.marks());
+        blocking(move || store.check_some(from.max(low), high, bytes_max)).await
+    }
+
+    /// Forgets all records below an offset, for good. What is on the disk of them is given back as far as whole files
+    /// have nothing else.
+    pub async fn forget(&self, below: Offset) -> Result<(), Error> {
+        let Watermarks { low, high } = self.marks();
+        if below <= low {
+            return Ok(());
+        }
+        if below > high {
+            return Err(Error::BeyondHigh { from: below, high });
+        }
+        self.low.store(below.0, Ordering::Release);
+        // Into both slots, before any record goes: whichever is read later knows that they may be gone.
+        self.write(Vec::new()).await?;
+        self.write(Vec::new()).await?;
+        let store = Arc::clone(&self.store);
+        blocking(move || store.drop_below(below)).await
+    }
+
     /// Reads the whole log and checks every record. Returns the first thing that is wrong.
     pub async fn verify(&self) -> Result<Verified, Error> {
         let (store, Watermarks { low, high }) = (Arc::clone(&self.store), self.marks());

@@ -98,6 +98,25 @@ pub trait Log: Send + Sync + 'static {
     fn wait_past(&self, offset: Offset) -> BoxFuture<'_, Result<(), Error>>;
 }
 
+/// A log that several own.
+impl<L: Log> Log for std::sync::Arc<L> {
+    fn append(&self, batch: Vec<Record>) -> BoxFuture<'_, Result<Vec<Offset>, Error>> {
+        (**self).append(batch)
+    }
+
+    fn read(&self, from: Offset, bytes_max: usize) -> BoxFuture<'_, Result<Vec<Stored>, Error>> {
+        (**self).read(from, bytes_max)
+    }
+
+    fn watermarks(&self) -> BoxFuture<'_, Result<Watermarks, Error>> {
+        (**self).watermarks()
+    }
+
+    fn wait_past(&self, offset: Offset) -> BoxFuture<'_, Result<(), Error>> {
+        (**self).wait_past(offset)
+    }
+}
+
 /// The time of append: this machine's wall clock. Only logs ask for it.
 pub(crate) fn wall_clock() -> TimeMs {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

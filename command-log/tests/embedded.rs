@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use command_log::{
     BoxFuture, Log,
     conformance::{Place, read_all},
-    embedded::{EmbeddedLog, Options},
+    embedded::{EmbeddedLog, FrozenLog, Options},
 };
 use log_schema::{Kind, Offset, Record};
 use tempfile::TempDir;
@@ -95,4 +95,67 @@ async fn appends_that_were_queued_are_written_before_the_log_closes() {
     let read = read_all(&place.open()).await;
     assert_eq!(read.len(), acked.iter().filter(|ack| ack.is_ok()).count());
     assert!((0..).zip(&read).all(|(n, stored)| stored.record == command(n, 8)));
+}
+
+/// The bytes of all files of a log.
+fn disk_bytes(dir: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(dir).expect("a directory").flatten();
+    let bytes = entries.map(|entry| {
+        if entry.path().is_dir() { disk_bytes(&entry.path()) } else { entry.metadata().map_or(0, |meta| meta.len()) }
+    });
+    bytes.sum()
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_gone_for_every_reader_gives_its_room_back_and_stays_gone() {
+    let place = Directory::new(64 * 1024);
+    let log = place.open();
+    for round in 0..40 {
+        log.append((0..500).map(|n| command(round * 500 + n, 600)).collect()).await.expect("appended");
+    }
+    let all = read_all(&log).await;
+    let before = disk_bytes(&place.path());
+    log.forget(Offset(18_000)).await.expect("forgotten");
+    log.forget(Offset(10)).await.expect("that is gone already");
+    assert_eq!(log.forget(Offset(20_001)).await.expect_err("beyond the end").code(), "beyond_high");
+    assert_eq!(log.read(Offset(17_999), 1).await.expect_err("forgotten").code(), "below_low");
+    assert_eq!(log.append(vec![command(20_000, 600)]).await.expect("appended"), [Offset(20_000)]);
+    let frozen = FrozenLog::open(place.path()).expect("beside its writer");
+    assert_eq!(frozen.watermarks().await.expect("known"), log.watermarks().await.expect("known"));
+    drop(log);
+    let again = place.open();
+    let marks = again.watermarks().await.expect("known");
+    assert_eq!((marks.low, marks.high), (Offset(18_000), Offset(20_001)));
+    let kept = read_all(&again).await;
+    assert!(kept[..2000] == all[18_000..], "what is kept is what it was");
+    assert_eq!(again.verify().await.expect("good").records, 2001);
+    let after = disk_bytes(&place.path());
+    assert!(after * 2 < before, "{before} bytes before, {after} after");
+}
+
+#[tokio::test]
+async fn a_log_that_has_forgotten_everything_goes_on_where_it_ended() {
+    let place = Directory::new(0);
+    let log = place.open();
+    log.append((0..10).map(|n| command(n, 8)).collect()).await.expect("appended");
+    log.forget(Offset(10)).await.expect("all of it");
+    drop(log);
+    let again = place.open();
+    assert_eq!(again.append(vec![command(10, 8)]).await.expect("appended"), [Offset(10)]);
+    assert_eq!(read_all(&again).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_log_is_checked_a_look_at_a_time_to_its_end() {
+    let place = Directory::new(0);
+    let log = place.open();
+    log.append((0..500).map(|n| command(n, 100)).collect()).await.expect("appended");
+    let (mut next, mut looks, mut bytes) = (Offset(0), 0, 0);
+    while next < Offset(500) {
+        let (reached, read) = log.check(next, 4096).await.expect("good");
+        assert!(reached > next && read <= 4096);
+        (next, looks, bytes) = (reached, looks + 1, bytes + read);
+    }
+    assert!(looks > 10 && bytes == 500 * 100, "{looks} looks, {bytes} bytes");
+    assert_eq!(log.check(next, 4096).await.expect("the end"), (next, 0));
 }

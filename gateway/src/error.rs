@@ -31,8 +31,8 @@ pub enum Error {
     Log { source: command_log::Error },
     /// The projections are of another log, or of one that lost its end.
     #[error(
-        "the projections in {dir} were last folded from a decision at offset {folded} that the log does not have: they \
-         are of another log; move the directory away to have them built again"
+        "the projections in {dir} were last folded from a decision at offset {folded} that the log does not have: the \
+         log has lost its end, or they are of another log"
     )]
     ForeignProjections { dir: String, folded: Offset },
     /// The threads that requests run on could not be started.
@@ -44,6 +44,22 @@ pub enum Error {
 }
 
 impl Error {
+    /// What a person can do about it, where there is something; and what it does not bring back.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::ForeignProjections { folded, .. } => Some(format!(
+                "restore a copy of the log that reaches offset {folded}. Only if the projections are of another log, move \
+                 them away to have them built again: that brings back nothing that the log has lost"
+            )),
+            Self::Log { source } => source.hint().map(Into::into),
+            Self::NotLoopback { .. }
+            | Self::Listen { .. }
+            | Self::Threads { .. }
+            | Self::Projections { .. }
+            | Self::Serve { .. } => None,
+        }
+    }
+
     /// A stable name for machines.
     pub fn code(&self) -> &'static str {
         match self {

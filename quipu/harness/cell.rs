@@ -71,6 +71,11 @@ impl Cell {
         Self { root, options, up: None, client }
     }
 
+    /// Adds options of `quipu up` for the next start.
+    pub fn add_options(&mut self, options: &[&str]) {
+        self.options.extend(options.iter().map(ToString::to_string));
+    }
+
     /// Starts the control plane (again) and waits until it is ready.
     pub fn restart(&mut self) {
         self.spawn();

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::server::{
-    Agent, Allocator, Archive, AuditAction, Down, Export, Gateway, Import, LogAction, LogCommand, LogPlace, Supervise,
-    Trim, Up, Verify, Whatif,
+    Agent, Allocator, Archive, AuditAction, Check, Down, Export, Gateway, Import, LogAction, LogCommand, LogPlace,
+    Supervise, Trim, Up, Verify, Whatif,
 };
 use crate::{command, output::Format};
 

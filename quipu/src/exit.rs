@@ -13,6 +13,8 @@ use std::{
     process::ExitCode,
 };
 
+use allocator::leader::checkpoint;
+
 use crate::{client, job_file};
 
 /// Why the program ends otherwise than well.
@@ -117,6 +119,9 @@ fn hint_of(error: &anyhow::Error) -> Option<String> {
         let failure = cause.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone());
         failure
             .or_else(|| cause.downcast_ref::<client::Error>().and_then(client::Error::hint))
+            .or_else(|| cause.downcast_ref::<allocator::leader::Error>()?.hint())
+            .or_else(|| cause.downcast_ref::<gateway::Error>()?.hint())
+            .or_else(|| cause.downcast_ref::<checkpoint::Error>()?.hint().map(Into::into))
             .or_else(|| cause.downcast_ref::<command_log::Error>()?.hint().map(Into::into))
             .or_else(|| cause.downcast_ref::<command_log::file::Error>()?.hint().map(Into::into))
     })

@@ -12,6 +12,7 @@ mod duration;
 mod exit;
 mod job;
 mod job_file;
+mod memory;
 mod output;
 mod server;
 
@@ -24,11 +25,8 @@ use crate::{
     command::Context,
 };
 
-/// The allocator's state is millions of small things; this gives them out in half of the usual time.
-#[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    memory::explain_uncaught();
     exit::conclude(dispatch(&Cli::parse()))
 }
 

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod allocator;
 pub mod audit;
+mod background_check;
 pub mod down;
 pub mod gateway;
 mod layout;

@@ -20,6 +20,8 @@ mod limits;
 mod projections;
 #[path = "end_to_end/submissions.rs"]
 mod submissions;
+#[path = "end_to_end/trims.rs"]
+mod trims;
 
 use serde_json::{Value, json};
 

@@ -6,23 +6,25 @@
 
 #![expect(clippy::disallowed_methods, reason = "the shell keeps keys and checkpoints in files")]
 
+mod signer;
+
 use std::{
-    fmt,
-    fs::{self, File},
-    io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    fmt, fs, io,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use command_log::whole_file;
+use ed25519_dalek::{Signature, VerifyingKey};
 use log_schema::{Chain, Offset};
 use serde::{Serialize, Serializer};
-
-use super::snapshot::write_whole;
+pub use signer::Signer;
 
 /// The first line of a checkpoint: what it is, and the version of its form.
 const HEAD: &str = "quipu checkpoint 1";
+/// How many of the newest checkpoints a directory keeps. The chain of each covers all that went before it, so an
+/// older one proves nothing that a newer one does not.
+pub const KEPT_MAX: usize = 100;
 /// How the files of checkpoints end.
 const EXTENSION: &str = "checkpoint";
 
@@ -34,11 +36,32 @@ pub enum Error {
     #[error("could not {doing} {}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     /// The file is no key.
-    #[error("{} is not a signing key of 32 bytes", path.display())]
-    Key { path: PathBuf },
+    #[error("{} is not a whole signing key: {why}", path.display())]
+    Key { path: PathBuf, why: &'static str },
+    /// The file is gone, though something was signed.
+    #[error("there is no signing key in {}, and the checkpoints in {} are signed by {signed}", path.display(), checkpoints.display())]
+    NoKey { path: PathBuf, checkpoints: PathBuf, signed: PublicKey },
+    /// The file is the key of somebody else.
+    #[error("the signing key in {} is that of {found}, and the newest checkpoint is signed by {signed}", path.display())]
+    OtherKey { path: PathBuf, found: PublicKey, signed: PublicKey },
     /// The text is no checkpoint.
     #[error("{} is not a checkpoint: {why}", path.display())]
     Malformed { path: PathBuf, why: &'static str },
+}
+
+impl Error {
+    /// What a person can do about it, where there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Key { .. } | Self::NoKey { .. } | Self::OtherKey { .. } => Some(
+                "restore the key from a copy. Without one the identity is lost: move the key, and the *.checkpoint files of \
+                 the directory `snapshots`, to a place where they are kept, and a new key is made at the next start; \
+                 auditors need the old checkpoints for what was signed so far, and have to be told of the new key",
+            ),
+            Self::Malformed { .. } => Some("restore the file from a copy, or move it to a place where it is kept"),
+            Self::Io { .. } => None,
+        }
+    }
 }
 
 /// What a log was at an offset.
@@ -130,58 +153,32 @@ impl FromStr for Signed {
     }
 }
 
-/// Signs checkpoints with the cell's key.
-pub struct Signer(SigningKey);
-
-impl Signer {
-    /// Reads the key from its file, or makes one there, for its owner's eyes only.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let failed = |doing| move |source| Error::Io { doing, path: path.to_owned(), source };
-        match fs::read(path) {
-            Ok(bytes) => {
-                let key = bytes.try_into().map_err(|_| Error::Key { path: path.to_owned() })?;
-                Ok(Self(SigningKey::from_bytes(&key)))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut key = [0; 32];
-                let random = Path::new("/dev/urandom");
-                File::open(random).and_then(|mut file| file.read_exact(&mut key)).map_err(failed("draw"))?;
-                make(path, &key).map_err(failed("make"))?;
-                Ok(Self(SigningKey::from_bytes(&key)))
-            }
-            Err(error) => Err(failed("read")(error)),
-        }
-    }
-
-    /// Says so.
-    pub fn sign(&self, checkpoint: Checkpoint) -> Signed {
-        let signature = self.0.sign(checkpoint.to_string().as_bytes()).to_bytes();
-        Signed { checkpoint, key: PublicKey(self.0.verifying_key().to_bytes()), signature }
-    }
-}
-
-/// Writes a key beside its place and moves it there, so that there is never half of one.
-fn make(path: &Path, key: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("writing");
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    file.write_all(key)?;
-    file.sync_all()?;
-    fs::rename(beside, path)
-}
-
-/// Keeps a checkpoint in a directory: all of it, or none.
+/// Keeps a checkpoint in a directory: all of it, or none. Only the newest [`KEPT_MAX`] stay.
 pub fn save(directory: &Path, signed: &Signed) -> Result<(), Error> {
     let path = directory.join(format!("{:020}.{EXTENSION}", signed.checkpoint.at.0));
-    let written = write_whole(directory, &path, signed.to_string().as_bytes());
-    written.map_err(|source| Error::Io { doing: "write", path, source })
+    fs::create_dir_all(directory)
+        .and_then(|()| whole_file::write(&path, signed.to_string().as_bytes()))
+        .map_err(failed("write", &path))?;
+    let all = files(directory)?;
+    let old = all.len().saturating_sub(KEPT_MAX);
+    all.iter().take(old).try_for_each(|path| fs::remove_file(path).map_err(failed("remove", path)))
 }
 
 /// The checkpoints of a directory, in order of offset; none where there is no directory.
 pub fn read_all(directory: &Path) -> Result<Vec<Signed>, Error> {
-    let failed = |doing, path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Io { doing, path, source }
-    };
+    let mut all = files(directory)?.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    all.sort_by_key(|signed: &Signed| signed.checkpoint.at);
+    Ok(all)
+}
+
+/// The newest checkpoint that is whole and says who signed it. One that is damaged is for an auditor to complain of.
+fn newest_genuine(directory: &Path) -> Result<Option<Signed>, Error> {
+    let whole = files(directory)?.into_iter().rev().filter_map(|path| read(path).ok());
+    Ok(whole.into_iter().find(Signed::is_genuine))
+}
+
+/// The files of a directory's checkpoints, oldest first: their names begin with their offsets.
+fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(failed("list", directory))?,
@@ -190,12 +187,22 @@ pub fn read_all(directory: &Path) -> Result<Vec<Signed>, Error> {
     for entry in entries {
         let path = entry.map_err(failed("list", directory))?.path();
         if path.extension().is_some_and(|extension| extension == EXTENSION) {
-            let text = fs::read_to_string(&path).map_err(failed("read", &path))?;
-            all.push(text.parse().map_err(|why| Error::Malformed { path, why })?);
+            all.push(path);
         }
     }
-    all.sort_by_key(|signed: &Signed| signed.checkpoint.at);
+    all.sort();
     Ok(all)
+}
+
+fn read(path: PathBuf) -> Result<Signed, Error> {
+    // Bytes that are no text are no checkpoint either; only the system's "no" is an error of another kind.
+    let bytes = fs::read(&path).map_err(failed("read", &path))?;
+    String::from_utf8_lossy(&bytes).parse().map_err(|why| Error::Malformed { path, why })
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Io { doing, path, source }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -228,7 +235,7 @@ mod tests {
     #[test]
     fn what_was_signed_is_genuine_and_nothing_else_is() {
         let dir = tempfile::tempdir().expect("a directory");
-        let signed = Signer::open(&dir.path().join("key")).expect("made").sign(checkpoint());
+        let signed = Signer::open(&dir.path().join("key"), dir.path()).expect("made").sign(checkpoint());
         assert!(signed.is_genuine());
         let text = signed.to_string();
         assert_eq!(text.parse::<Signed>().expect("reads"), signed);
@@ -236,29 +243,28 @@ mod tests {
             let changed: Signed = text.replace(line, other).parse().expect("still a checkpoint");
             assert!(!changed.is_genuine(), "{line} was changed");
         }
-        let other = Signer::open(&dir.path().join("other")).expect("made").sign(checkpoint());
+        let other = Signer::open(&dir.path().join("other"), dir.path()).expect("made").sign(checkpoint());
         let borrowed = text.replace(&signed.key.to_string(), &other.key.to_string());
         assert!(!borrowed.parse::<Signed>().expect("still a checkpoint").is_genuine());
     }
 
     #[test]
-    fn a_key_is_made_once_and_only_its_owner_reads_it() {
-        use std::os::unix::fs::PermissionsExt;
+    fn the_newest_checkpoints_are_kept_and_older_ones_go() {
         let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("key");
-        let [one, again] = [(), ()].map(|()| Signer::open(&path).expect("opens").sign(checkpoint()));
-        assert_eq!(one, again);
-        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
-        fs::write(&path, "short").expect("written");
-        assert!(matches!(Signer::open(&path), Err(Error::Key { .. })));
+        let signer = Signer::open(&dir.path().join("key"), dir.path()).expect("made");
+        for at in 0..KEPT_MAX as u64 + 3 {
+            save(dir.path(), &signer.sign(Checkpoint { at: Offset(at), ..checkpoint() })).expect("saved");
+        }
+        let kept = read_all(dir.path()).expect("whole");
+        assert_eq!((kept.len(), kept[0].checkpoint.at), (KEPT_MAX, Offset(3)));
     }
 
     #[test]
     fn a_checkpoint_that_was_being_written_when_the_power_went_is_none_and_is_replaced() {
         let dir = tempfile::tempdir().expect("a directory");
-        let signed = Signer::open(&dir.path().join("key")).expect("made").sign(checkpoint());
+        let signed = Signer::open(&dir.path().join("key"), dir.path()).expect("made").sign(checkpoint());
         let half = &signed.to_string()[..40];
-        fs::write(dir.path().join("00000000000000000812.writing"), half).expect("written");
+        fs::write(dir.path().join("00000000000000000812.checkpoint.writing"), half).expect("written");
         assert_eq!(read_all(dir.path()).expect("nothing is there yet"), []);
         save(dir.path(), &signed).expect("saved");
         assert_eq!(read_all(dir.path()).expect("whole"), [signed]);
@@ -279,7 +285,7 @@ mod tests {
     #[test]
     fn text_that_is_no_checkpoint_is_refused_with_a_reason() {
         let dir = tempfile::tempdir().expect("a directory");
-        let signer = Signer::open(&dir.path().join("key")).expect("made");
+        let signer = Signer::open(&dir.path().join("key"), dir.path()).expect("made");
         save(dir.path(), &signer.sign(checkpoint())).expect("saved");
         assert_eq!(read_all(dir.path()).expect("whole").len(), 1);
         let whole = signer.sign(checkpoint()).to_string();

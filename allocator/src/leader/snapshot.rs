@@ -6,11 +6,11 @@
 #![expect(clippy::disallowed_methods, reason = "the shell keeps snapshots in files")]
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
+use command_log::whole_file;
 use log_schema::{Chain, EpochNumber, Offset, codec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -55,8 +55,8 @@ impl<'a> Saver<'a> {
     /// What is below `covered` needs no other snapshot. A key that cannot be used is found now, and
     /// not when the first checkpoint is due.
     pub fn new(config: &'a Config, covered: Offset) -> Result<Self, Error> {
-        let key = config.signing_key.as_ref().filter(|_| config.snapshots.is_some());
-        let signer = key.map(|key| Signer::open(key)).transpose()?;
+        let signs = config.signing_key.as_ref().zip(config.snapshots.as_ref());
+        let signer = signs.map(|(key, checkpoints)| Signer::open(key, checkpoints)).transpose()?;
         Ok(Self { config, signer, covered })
     }
 
@@ -104,7 +104,8 @@ fn save(directory: &Path, epoch: EpochNumber, last_to: Offset, chain: Chain, sta
     let digest = Sha256::digest(&bytes);
     bytes.extend_from_slice(&digest);
     let path = directory.join(format!("{:020}.snapshot", last_to.0));
-    write_whole(directory, &path, &bytes).map_err(|source| Error::Snapshot { path, source })?;
+    let written = fs::create_dir_all(directory).and_then(|()| whole_file::write(&path, &bytes));
+    written.map_err(|source| Error::Snapshot { path, source })?;
     drop_old(directory)?;
     Ok(state.digest())
 }
@@ -139,17 +140,6 @@ fn open(bytes: &[u8]) -> Option<Found> {
     let Contents { version, epoch, last_to, chain, mut state } = codec::decode("snapshot", body).ok()?;
     state.restore();
     (version == VERSION).then_some(Found { epoch, last_to, chain, state })
-}
-
-/// Writes beside, syncs, and renames: a crash leaves the old file or the new one.
-pub(super) fn write_whole(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    let beside = path.with_extension("writing");
-    let mut file = File::create(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    File::open(directory)?.sync_all()
 }
 
 fn drop_old(directory: &Path) -> Result<(), Error> {

@@ -276,7 +276,7 @@ async fn a_torn_signing_key_is_refused_before_anything_is_decided() {
     cell.config.signing_key = Some(key.clone());
     let (leading, _stop) = cell.lead();
     let ended = tokio::time::timeout(PATIENCE, leading).await.expect("it refuses").expect("without a panic");
-    assert!(matches!(&ended, Err(Error::Checkpoint(checkpoint::Error::Key { path })) if *path == key), "{ended:?}");
+    assert!(matches!(&ended, Err(Error::Checkpoint(checkpoint::Error::Key { path, .. })) if *path == key), "{ended:?}");
     assert_eq!(cell.records().await, [], "no epoch was claimed");
     assert_eq!(std::fs::read(&key).expect("read").len(), 20, "what may be half of a key is left to a person");
 }

@@ -17,6 +17,8 @@ use crate::{Error, Stored, limits::Budget, lock::Lock};
 const BLOCK_CACHE_BYTES: usize = 16 * 1024 * 1024;
 /// How many sorted files may be open at once while the store is inspected.
 const INSPECTED_FILES_MAX: i32 = 64;
+/// The bytes that are set aside at once for the list of sorted files.
+const MANIFEST_BYTES: usize = 64 * 1024;
 /// The bytes of one block of a sorted file: large, because records are read in runs.
 const BLOCK_BYTES: usize = 32 * 1024;
 
@@ -55,10 +57,7 @@ impl Store {
         settings.create_if_missing(false);
         match open_files {
             OpenFiles::All => settings.set_max_open_files(-1),
-            OpenFiles::Few => {
-                settings.set_max_open_files(INSPECTED_FILES_MAX);
-                settings.set_max_file_opening_threads(1);
-            }
+            OpenFiles::Few => settings.set_max_open_files(INSPECTED_FILES_MAX),
         }
         let db = DB::open_for_read_only(&settings, path, false).map_err(failed("read the store"))?;
         let sorted = sorted_through(&db, low)?;
@@ -94,6 +93,31 @@ impl Store {
     /// Checks every record of `from..high`.
     pub(super) fn verify(&self, from: Offset, high: Offset) -> Result<Verified, Error> {
         check(&self.db, from, high)
+    }
+
+    /// Checks records of `from..high`, of about `bytes_max` bytes; returns where it ended and how many bytes they had.
+    pub(super) fn check_some(&self, from: Offset, high: Offset, bytes_max: usize) -> Result<(Offset, u64), Error> {
+        let (mut budget, mut next, mut bytes) = (Budget::new(bytes_max), from, 0);
+        scan(&self.db, from, high, |at, value| {
+            let taken = budget.takes_bytes(value.len());
+            if taken {
+                bytes += entry::check(at, value)?.len() as u64;
+                next = at.next();
+            }
+            Ok(taken)
+        })?;
+        Ok((next, bytes))
+    }
+
+    /// Gives back the sorted files that have nothing but records below an offset.
+    pub(super) fn drop_below(&self, low: Offset) -> Result<(), Error> {
+        let Some(last) = low.previous() else { return Ok(()) };
+        let (first, last) = (entry::key(Offset(0)), entry::key(last));
+        let drop_files = || self.db.delete_file_in_range(first, last).map_err(failed("drop what was trimmed"));
+        drop_files()?;
+        // RocksDB drops no file of its first level, so what is left in it is moved down.
+        self.db.compact_range(Some(first), Some(last));
+        drop_files()
     }
 
     /// One past the last record in the store, which keeps none below `low`.
@@ -193,6 +217,10 @@ fn settings(options: &Options) -> rocksdb::Options {
     // There is one writer.
     settings.set_allow_concurrent_memtable_write(false);
     settings.set_max_background_jobs(2);
+    // Sixteen by default, for a start that is hardly faster, and that fails sooner where threads are limited.
+    settings.set_max_file_opening_threads(2);
+    // Room that is set aside and not used is taken from others. A manifest of this log is small.
+    settings.set_manifest_preallocation_size(MANIFEST_BYTES);
     settings.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Warn, relay));
     settings
 }

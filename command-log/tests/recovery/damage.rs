@@ -49,7 +49,7 @@ enum Reader {
 fn killed() -> Image {
     let mut subject = Subject::new(64 * 1024);
     subject.append(400);
-    subject.image()
+    subject.sorted_image()
 }
 
 #[test]

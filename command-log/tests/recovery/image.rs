@@ -84,6 +84,12 @@ impl Subject {
         self.runtime.block_on(self.log.append(batch)).expect("appended");
     }
 
+    /// An image with sorted files: RocksDB writes them in its own time.
+    pub(crate) fn sorted_image(&self) -> Image {
+        let mut images = (0..10_000).map(|_| self.image());
+        images.find(|image| !image.named(".sst").is_empty()).expect("there is enough to sort")
+    }
+
     pub(crate) fn image(&self) -> Image {
         // RocksDB deletes what it no longer needs in its own time: a file that is gone is looked for anew.
         let files = (0..100).find_map(|_| collect(self.dir.path(), Path::new("")).ok()).expect("a directory at rest");

@@ -90,6 +90,7 @@ pub(crate) struct Gateway {
 Examples:
   quipu log export --log ./cell cell.qlog
   quipu log import --log kafka://127.0.0.1:9092/cell cell.qlog
+  quipu log check --log ./cell
   quipu log archive --log kafka://127.0.0.1:9092/cell --archive ./archive --follow
   quipu log trim --log kafka://127.0.0.1:9092/cell --archive ./archive")]
 pub(crate) struct LogCommand {
@@ -120,11 +121,18 @@ Examples:
   quipu log archive --log kafka://127.0.0.1:9092/cell --archive ./archive --all      everything, and end
   quipu log archive --log kafka://127.0.0.1:9092/cell --archive ./archive --follow   until it is told to stop")]
     Archive(Archive),
-    /// Let the brokers forget what an archive has. It cannot be undone.
+    /// Read every record of a log, and say whether all are there as they were written.
+    #[command(after_help = "\
+Examples:
+  quipu log check                the cell in the usual directory, running or not
+  quipu log check --log ./cell   the cell in this directory")]
+    Check(Check),
+    /// Let a log forget what an archive has. It cannot be undone.
     #[command(after_help = "\
 Examples:
   quipu log trim --log kafka://127.0.0.1:9092/cell --archive ./archive                   all but the newest million
-  quipu log trim --log kafka://127.0.0.1:9092/cell --archive ./archive --below 1000000   no more than that")]
+  quipu log trim --log kafka://127.0.0.1:9092/cell --archive ./archive --below 1000000   no more than that
+  quipu log trim --log ./cell --archive ./archive                                        of a cell that is stopped")]
     Trim(Trim),
 }
 
@@ -146,6 +154,13 @@ pub(crate) struct Import {
     /// The file to read.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+/// `quipu log check`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) place: LogPlace,
 }
 
 /// `quipu log archive`.
@@ -170,10 +185,10 @@ pub(crate) struct Archive {
 pub(crate) struct Trim {
     #[command(flatten)]
     pub(crate) place: LogPlace,
-    /// The first offset that the brokers are to keep [default: as far as --keep and the archive allow].
+    /// The first offset that the log is to keep [default: as far as --keep and the archive allow].
     #[arg(long, value_name = "OFFSET", value_parser = parse::whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub(crate) below: Option<u64>,
-    /// How many of the newest records the brokers keep at least: allocators without --archive go on from snapshots,
+    /// How many of the newest records the log keeps at least: allocators without --archive go on from snapshots,
     /// which are 200000 records old or younger.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = parse::whole(0..=u64::MAX))]
     #[arg(allow_negative_numbers = true)]
@@ -209,6 +224,9 @@ pub(crate) struct Up {
     #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = parse::whole(0..=u64::MAX))]
     #[arg(allow_negative_numbers = true)]
     pub(crate) agent_silent_ms: u64,
+    /// Where the segments of the log are that `quipu log archive` has written, if `quipu log trim` was used.
+    #[arg(long, value_name = "DIR", env = "QUIPU_ARCHIVE")]
+    pub(crate) archive: Option<PathBuf>,
 }
 
 /// `quipu down`.

@@ -9,11 +9,12 @@ use log_schema::Principal;
 use tokio::sync::watch;
 
 use super::{LAST_WAIT, layout::Layout, open_log, run_to_end, start_tracing, stop_on_signal};
-use crate::cli;
+use crate::{cli, memory};
 
 /// Runs an allocator until it is told to stop.
 pub fn run(args: &cli::Allocator) -> anyhow::Result<ExitCode> {
     start_tracing("info");
+    memory::require_room()?;
     run_to_end(allocate(args))?;
     Ok(ExitCode::SUCCESS)
 }

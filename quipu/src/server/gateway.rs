@@ -7,11 +7,15 @@ use anyhow::Context;
 use command_log::kafka::{self, KafkaTelemetry};
 
 use super::{layout::Layout, open_log, run_to_end, start_tracing, stop_on_signal};
-use crate::cli::{self, server::KafkaOptions};
+use crate::{
+    cli::{self, server::KafkaOptions},
+    memory,
+};
 
 /// Runs a gateway until it is told to stop.
 pub fn run(args: &cli::Gateway) -> anyhow::Result<ExitCode> {
     start_tracing("info");
+    memory::require_room()?;
     run_to_end(serve_until_stopped(args))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -21,8 +25,7 @@ async fn serve_until_stopped(args: &cli::Gateway) -> anyhow::Result<()> {
     let place = open_log::configure(args.log.log.clone(), &args.log.options, true)?;
     let gateway = start(&place, &args.log.options, &args.dir, args.listen).await?;
     let url = format!("http://{}", gateway.local_addr());
-    fs::write(Layout::new(&args.dir).gateway_url(), format!("{url}\n"))
-        .context("could not say where the gateway listens")?;
+    Layout::new(&args.dir).write_gateway_url(&url)?;
     println!("gateway of {place}: {url}/graphql");
     tokio::select! {
         _ = stop.wait_for(|stopped| *stopped) => gateway.stop().await.context("the gateway failed"),

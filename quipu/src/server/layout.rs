@@ -16,6 +16,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::Context;
+use command_log::whole_file;
+
 /// The directory of one cell.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -73,6 +76,12 @@ impl Layout {
         self.root.join("gateway-url")
     }
 
+    /// Says where the gateway listens. Whoever reads it meanwhile finds the old address or the new one.
+    pub fn write_gateway_url(&self, url: &str) -> anyhow::Result<()> {
+        let written = whole_file::write(&self.gateway_url(), format!("{url}\n").as_bytes());
+        written.context("could not say where the gateway listens")
+    }
+
     /// The process of the control plane.
     pub fn control_pid(&self) -> PidFile {
         PidFile(self.root.join("control.pid"))
@@ -97,9 +106,7 @@ impl PidFile {
     /// Writes the number of a process and its time of start.
     pub fn write(&self, pid: i32) -> io::Result<()> {
         let started = agent::process_tree::start_ticks(pid).unwrap_or(0);
-        let beside = self.0.with_extension("writing");
-        fs::write(&beside, format!("{pid} {started}\n"))?;
-        fs::rename(beside, &self.0)
+        whole_file::write(&self.0, format!("{pid} {started}\n").as_bytes())
     }
 
     /// The process, if it still runs.

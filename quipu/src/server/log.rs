@@ -1,6 +1,7 @@
 //! `quipu log`: a log to a file or an archive, and from one; so a cell moves, and its history outlives a topic.
 
 mod archive;
+mod check;
 mod copy;
 
 use std::process::ExitCode;
@@ -22,26 +23,31 @@ struct Told {
     whole: Summary,
 }
 
-/// Copies, archives or trims a log.
+/// Checks, copies, archives or trims a log.
 pub fn run(args: &cli::LogCommand, format: Format) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let Told { did, records, whole } = runtime.block_on(async {
-        match &args.action {
-            LogAction::Export(args) => copy::export(args).await,
-            LogAction::Import(args) => copy::import(args).await,
-            LogAction::Archive(args) => archive::archive(args).await,
-            LogAction::Trim(args) => archive::trim(args).await,
-        }
-    })?;
-    let Summary { first, next, chain, .. } = whole;
+    runtime.block_on(async {
+        let told = match &args.action {
+            LogAction::Check(args) => return check::check(args, format).await,
+            LogAction::Export(args) => copy::export(args).await?,
+            LogAction::Import(args) => copy::import(args).await?,
+            LogAction::Archive(args) => archive::archive(args).await?,
+            LogAction::Trim(args) => archive::trim(args).await?,
+        };
+        show(&told, format)
+    })
+}
+
+fn show(Told { did, records, whole }: &Told, format: Format) -> anyhow::Result<ExitCode> {
+    let Summary { first, next, chain, .. } = *whole;
     let told = serde_json::json!({
-        did: records,
+        *did: records,
         "records": next.0 - first.0,
         "first": first,
         "next": next,
         "chain": chain.to_string(),
     });
-    let noun = if records == 1 { "record" } else { "records" };
+    let noun = if *records == 1 { "record" } else { "records" };
     output::show(format, &told, || format!("{did} {records} {noun}\noffsets {first} to {next}\nchain {chain}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

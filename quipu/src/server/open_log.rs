@@ -112,7 +112,7 @@ pub(super) async fn shared(
 }
 
 /// The log, and before it what an archive has.
-async fn with_archive(log: impl Log, archive: Option<&Path>) -> anyhow::Result<Arc<dyn Log>> {
+pub(super) async fn with_archive(log: impl Log, archive: Option<&Path>) -> anyhow::Result<Arc<dyn Log>> {
     let Some(directory) = archive else { return Ok(Arc::new(log)) };
     Ok(Arc::new(ArchivedLog::join(self::archive(directory)?, log).await?))
 }

@@ -1,35 +1,52 @@
 //! The control plane: the log, the allocator and the gateway in one process.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use allocator::leader;
 use anyhow::Context;
 use command_log::{
-    Log,
+    Follower, Log,
     embedded::{EmbeddedLog, Options},
     telemetry::{InProcess, Telemetry},
 };
+use log_schema::{Kind, Offset};
 use tokio::sync::watch;
 
 use super::{
     allocator::{Leader, node},
+    background_check::BackgroundCheck,
     layout::Layout,
+    open_log,
 };
 
 /// A control plane that runs.
 pub struct Plane {
     gateway: gateway::RunningGateway,
     leader: Leader,
+    log: Arc<dyn Log>,
+    /// Where the log ended before this plane.
+    began: Offset,
+    check: BackgroundCheck,
     stop: watch::Sender<bool>,
 }
 
 impl Plane {
     /// Opens the log of a cell, leads it and serves it.
-    pub async fn start(layout: &Layout, listen: SocketAddr, silence: Option<Duration>) -> anyhow::Result<Self> {
+    pub async fn start(
+        layout: &Layout,
+        listen: SocketAddr,
+        silence: Option<Duration>,
+        archive: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let path = layout.log();
         let log = EmbeddedLog::open(&path, Options::default())
             .with_context(|| format!("could not open the log in {}", path.display()))?;
-        let log: Arc<dyn Log> = Arc::new(log);
+        let log = Arc::new(log);
+        let began = log.watermarks().await?.high;
+        let check = BackgroundCheck::start(Arc::clone(&log));
+        let log = open_log::with_archive(log, archive).await?;
+        // There from the beginning, so that an auditor can name it.
+        fs::create_dir_all(layout.snapshots()).context("could not make the directory of the snapshots")?;
         let telemetry: Arc<dyn Telemetry> = Arc::new(InProcess::default());
         let (stop, stopped) = watch::channel(false);
         let mut config = gateway::Config::new(Arc::clone(&log), Arc::clone(&telemetry), layout.projections());
@@ -43,8 +60,8 @@ impl Plane {
             take_over_after: None,
             agent_silent_after: silence,
         };
-        let leader = Leader::start(log, config, stopped)?;
-        Ok(Self { gateway, leader, stop })
+        let leader = Leader::start(Arc::clone(&log), config, stopped)?;
+        Ok(Self { gateway, leader, log, began, check, stop })
     }
 
     /// Where the gateway listens.
@@ -52,18 +69,32 @@ impl Plane {
         self.gateway.local_addr()
     }
 
-    /// Resolves when a part has ended by itself, which is never well; says which. Of a leader that
+    /// Resolves when the allocator leads: it has read the log, and has claimed its epoch.
+    pub async fn leads(&self) -> anyhow::Result<()> {
+        let mut follower = Follower::new(Arc::clone(&self.log), self.began);
+        loop {
+            // Nobody else can append to this log, so a claim after its old end is this leader's.
+            let batch = follower.next_batch().await?;
+            if batch.iter().any(|stored| stored.record.kind == Kind::Epoch.number()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Resolves when a part has ended by itself, which is never well, or the log is damaged; says which. Of a leader that
     /// ended, [`Self::stop`] says why.
     pub async fn broken(&self) -> anyhow::Error {
         tokio::select! {
             () = self.leader.ended() => anyhow::anyhow!("the allocator ended by itself"),
             halted = self.gateway.halted() => anyhow::Error::from(halted).context("the gateway halted"),
+            damage = self.check.damage() => damage.context("the check of the whole log found damage"),
         }
     }
 
     /// Stops the parts; the error is the one that ended the leader.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
+        self.check.end().await;
         self.gateway.stop().await.context("the gateway failed")?;
         self.leader.join().await
     }

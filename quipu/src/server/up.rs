@@ -9,11 +9,12 @@ use std::{fs, net::SocketAddr, process::ExitCode};
 use anyhow::Context;
 
 use super::{allocator::silence, layout::Layout, local_agent::LocalAgent, plane::Plane, start_tracing, stop_on_signal};
-use crate::cli;
+use crate::{cli, memory};
 
 /// Runs the cell until it is told to stop.
 pub fn run(args: &cli::Up) -> anyhow::Result<ExitCode> {
     start_tracing("info");
+    memory::require_room()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(up(args))?;
     Ok(ExitCode::SUCCESS)
@@ -24,26 +25,32 @@ async fn up(args: &cli::Up) -> anyhow::Result<()> {
     let layout = Layout::new(&args.dir);
     fs::create_dir_all(layout.root()).with_context(|| format!("could not make {}", layout.root().display()))?;
     let silence = silence(args.agent_silent_ms);
-    let plane = Plane::start(&layout, listen_address(args.listen, &layout), silence).await?;
+    let archive = args.archive.as_deref();
+    let plane = Plane::start(&layout, listen_address(args.listen, &layout), silence, archive).await?;
     let url = format!("http://{}", plane.address());
-    fs::write(layout.gateway_url(), format!("{url}\n")).context("could not say where the gateway listens")?;
+    layout.write_gateway_url(&url)?;
     layout.control_pid().write(i32::try_from(std::process::id())?)?;
-    tell_where(&url, &layout);
 
     let agent = LocalAgent {
         layout: layout.clone(),
-        gateway_url: url,
+        gateway_url: url.clone(),
         id: args.agent_id.clone(),
         resources: args.agent_resources.clone(),
     };
-    let keep_agent = async { if args.no_agent { std::future::pending().await } else { agent.keep().await } };
+    // Up is what leads: a log or a snapshot that cannot be used is refused before that is said, and before an agent starts.
+    let serve = async {
+        plane.leads().await?;
+        tell_where(&url, &layout);
+        if args.no_agent { std::future::pending().await } else { agent.keep().await }
+    };
     let ended = tokio::select! {
         _ = stop.wait_for(|stopped| *stopped) => Ok(()),
         broken = plane.broken() => Err(broken),
-        failed = keep_agent => failed,
+        failed = serve => failed,
     };
     let stopped = plane.stop().await;
     layout.control_pid().remove();
+    // What ended the leader says more than that it has ended.
     stopped.and(ended)?;
     eprintln!("stopped. Tasks and their agent go on; `quipu up` takes the cell up again, `quipu down` ends the agent.");
     Ok(())

@@ -40,18 +40,30 @@ fn an_audit_says_who_signed_and_takes_no_signature_but_the_one_that_is_asked_for
 #[test]
 fn an_audit_that_is_to_compare_with_checkpoints_needs_some() {
     let cell = stopped();
-    let empty = cell.results().display().to_string();
-    for arguments in [&["--checkpoints", &empty][..], &["--checkpoints", "/nonexistent"]] {
-        let audit = verify(&cell, arguments);
-        assert_eq!(audit.code, Some(2), "{audit:?}");
-        assert!(audit.err.contains(&format!("there is no checkpoint in {}", arguments[1])), "{}", audit.err);
-        assert!(audit.err.contains("hint: "), "{}", audit.err);
-    }
+    let (nowhere, empty) = (["--checkpoints", "/nonexistent"], cell.results().display().to_string());
+    let audit = verify(&cell, &nowhere);
+    assert_eq!(audit.code, Some(2), "{audit:?}");
+    assert!(audit.err.contains("there is no checkpoint in /nonexistent"), "{}", audit.err);
+    assert!(audit.err.contains("hint: "), "{}", audit.err);
+    let none_yet = verify(&cell, &["--checkpoints", &empty]);
+    assert_eq!(none_yet.code, Some(0), "{none_yet:?}");
+    assert!(none_yet.out.contains("no signed checkpoint to compare with yet"), "{}", none_yet.out);
+    assert_eq!(verify(&cell, &["--checkpoints", &empty, "--key", &"ab".repeat(32)]).code, Some(2));
     for snapshot in fs::read_dir(cell.dir().join("snapshots")).expect("a directory").flatten() {
         fs::remove_file(snapshot.path()).expect("removed");
     }
     assert_eq!(verify(&cell, &[]).code, Some(0), "checkpoints are compared where there are any");
     assert_eq!(verify(&cell, &["--key", &"ab".repeat(32)]).code, Some(2), "a key says that there must be some");
+}
+
+#[test]
+fn the_checkpoints_of_a_new_cell_can_be_named_before_there_are_any() {
+    let mut cell = Cell::start(WITHOUT_AGENT);
+    cell.kill9_control_plane();
+    let snapshots = cell.dir().join("snapshots").display().to_string();
+    let audit = verify(&cell, &["--checkpoints", &snapshots]);
+    assert_eq!(audit.code, Some(0), "{audit:?}");
+    assert!(audit.out.contains("no signed checkpoint to compare with yet"), "{}", audit.out);
 }
 
 #[test]
@@ -77,7 +89,7 @@ fn what_is_wrong_with_a_question_is_said_before_any_log_is_opened() {
         &["audit", "verify", "--log", "kafka://127.0.0.1:1/cell", "--key", &"ab".repeat(32)],
         &["log", "archive", "--log", "."],
         &["log", "archive", "--log", ".", "--archive", "archive", "--follow"],
-        &["log", "trim", "--log", ".", "--archive", "archive", "--below", "1"],
+        &["log", "trim", "--log", "."],
     ];
     for arguments in cases {
         let wrong = cell.quipu(arguments);

@@ -167,7 +167,7 @@ fn a_log_whose_beginning_is_gone_needs_a_snapshot() {
 /// What a leader signs after each decision of a log.
 fn signed(log: &MemoryLog) -> (tempfile::TempDir, Vec<Signed>) {
     let dir = tempfile::tempdir().expect("a directory");
-    let signer = Signer::open(&dir.path().join("key")).expect("made");
+    let signer = Signer::open(&dir.path().join("key"), dir.path()).expect("made");
     let mut again = Redecider::default();
     let mut all = Vec::new();
     for stored in records(log) {

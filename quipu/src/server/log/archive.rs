@@ -1,8 +1,14 @@
-//! An archive of a log: written segment by segment, and then the brokers may forget.
+//! An archive of a log: written segment by segment, and then the log may forget.
 
 use std::path::Path;
 
-use command_log::{Log, archive::Archive, file::Summary, kafka::KafkaLog};
+use command_log::{
+    Log,
+    archive::Archive,
+    embedded::{EmbeddedLog, FrozenLog, Options},
+    file::Summary,
+    kafka::KafkaLog,
+};
 use log_schema::Offset;
 use replay::Progress as Reached;
 use tokio::sync::watch;
@@ -12,6 +18,7 @@ use crate::{
     cli,
     exit::Failure,
     server::{
+        layout::Layout,
         open_log::{self, Place, ToRead},
         progress::Progress,
         stop_on_signal,
@@ -75,20 +82,60 @@ async fn follow(
     }
 }
 
-/// Reads all that the archive has, compares it with what the brokers have, and only then lets them forget.
+/// A log that can forget its beginning.
+enum Trimmed {
+    Kafka(KafkaLog),
+    Embedded(EmbeddedLog),
+}
+
+impl Trimmed {
+    async fn open(place: &Place) -> anyhow::Result<Self> {
+        Ok(match place {
+            Place::Kafka(config) => Self::Kafka(KafkaLog::open(config).await?),
+            Place::Directory(root) => {
+                let path = Layout::new(root.clone()).log();
+                // Looked at first: a directory without a log does not become one.
+                drop(FrozenLog::open(&path)?);
+                Self::Embedded(EmbeddedLog::open(&path, Options::default())?)
+            }
+        })
+    }
+
+    fn log(&self) -> &dyn Log {
+        match self {
+            Self::Kafka(log) => log,
+            Self::Embedded(log) => log,
+        }
+    }
+
+    async fn forget(&self, below: Offset) -> anyhow::Result<Offset> {
+        match self {
+            Self::Kafka(log) => Ok(log.forget(below).await?),
+            Self::Embedded(log) => {
+                log.forget(below).await?;
+                Ok(below)
+            }
+        }
+    }
+}
+
+/// Reads all that the archive has, compares it with what the log has, and only then lets it forget.
 pub(super) async fn trim(args: &cli::Trim) -> anyhow::Result<Told> {
-    let Place::Kafka(config) = open_log::place(&args.place, false)? else {
-        let what = "only brokers can be told to forget: the log is a directory";
-        return Err(Failure::usage(what).hint("name a log as in kafka://127.0.0.1:9092/cell").into());
-    };
+    let place = open_log::place(&args.place, false)?;
     let archive = open_log::archive(directory(&args.place)?)?;
     let whole = verify(&archive)?;
-    let log = KafkaLog::open(&config).await?;
-    archive.check(&log).await?;
+    let trimmed = Trimmed::open(&place).await?;
+    let log = trimmed.log();
+    archive.check(log).await?;
     let marks = log.watermarks().await?;
     let below = trim_end(args, &whole, marks.high)?;
-    compare(&archive, &log, marks.low, below).await?;
-    let low = if below > marks.low { log.forget(below).await? } else { marks.low };
+    compare(&archive, log, marks.low, below).await?;
+    let low = if below > marks.low { trimmed.forget(below).await? } else { marks.low };
+    if low > marks.low && matches!(place, Place::Directory(_)) {
+        eprintln!(
+            "note: whoever needs what was trimmed names the archive from now on: `quipu up --archive`, audit, export"
+        );
+    }
     Ok(Told { did: "forgot", records: low.0 - marks.low.0, whole })
 }
 
@@ -112,7 +159,7 @@ fn trim_end(args: &cli::Trim, archived: &Summary, high: Offset) -> anyhow::Resul
     Ok(end)
 }
 
-/// That brokers and archive hold the same in `from..end`.
+/// That log and archive hold the same in `from..end`.
 async fn compare(archive: &Archive, log: &dyn Log, from: Offset, end: Offset) -> anyhow::Result<()> {
     let mut next = from;
     while next < end {
