@@ -117,7 +117,7 @@ pub enum RequestError {
     /// A page or query is about nothing that exists.
     #[error("there is no {what} {id}")]
     NotFound { what: &'static str, id: String },
-    /// Another gateway was asked, which knows of no such output.
+    /// There is no such output, for this reason.
     #[error("{why}")]
     Elsewhere { why: String },
     /// The agent is not connected to this gateway, or said no.

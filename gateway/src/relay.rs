@@ -5,8 +5,9 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use futures_util::{SinkExt, Stream, StreamExt, stream};
-use log_schema::AgentId;
+use log_schema::{AgentId, Incarnation};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
@@ -17,7 +18,6 @@ use tokio_tungstenite::{
 use crate::{
     error::RequestError,
     gateway::Gateway,
-    scalar::{BytesText, CountText},
     socket::{self, protocol::SUBPROTOCOL},
     subscription::task_log::LogPiece,
 };
@@ -33,7 +33,7 @@ subscription Relay(
   taskLog(
     task: $task, stream: $stream, incarnation: $incarnation, fromByte: $fromByte, tailLines: $tailLines, follow: $follow
     gateway: $gateway
-  ) { offset nextOffset text incarnation end }
+  ) { offset nextOffset bytes incarnation end }
 }";
 
 /// Another gateway, to which an agent was connected when it was last heard of.
@@ -114,14 +114,15 @@ impl Peer {
         if let Some(error) = payload["errors"].get(0) {
             return Err(self.refused(error));
         }
-        let mut piece = payload["data"]["taskLog"].take();
-        let Value::String(text) = piece["text"].take() else { return Err(self.failed("gave no output")) };
+        let piece = payload["data"]["taskLog"].take();
+        let output = piece["bytes"].as_str().and_then(|bytes| BASE64.decode(bytes).ok());
+        let output = output.ok_or_else(|| self.failed("gave no output"))?;
         let number = |name: &str| whole_number(&piece[name]).ok_or_else(|| self.failed("gave no output"));
         Ok(LogPiece {
-            offset: BytesText(number("offset")?),
-            next_offset: BytesText(number("nextOffset")?),
-            text,
-            incarnation: CountText(number("incarnation")?),
+            offset: number("offset")?,
+            next_offset: number("nextOffset")?,
+            output: output.into(),
+            incarnation: Incarnation(number("incarnation")?),
             end: piece["end"] == json!(true),
         })
     }

@@ -14,6 +14,7 @@ pub(crate) mod kill;
 pub(crate) mod logs;
 pub(crate) mod offers;
 pub(crate) mod parameters;
+mod piece;
 pub(crate) mod ps;
 pub(crate) mod refusals;
 pub(crate) mod remove_agent;
@@ -145,10 +146,12 @@ pub(crate) const DOCUMENTS: &[(&str, &str)] = &[
     ("jobs", jobs::DOCUMENT),
     ("kill", kill::DOCUMENT),
     ("logs", logs::STREAM),
+    ("logs of a job", logs::JOB),
     ("offers", offers::DOCUMENT),
     ("parameters", parameters::DOCUMENT),
     ("parameters set", parameters::SET),
     ("ps", ps::DOCUMENT),
+    ("ps of a job", ps::JOB),
     ("refusals", refusals::DOCUMENT),
     ("remove-agent", remove_agent::DOCUMENT),
     ("role set", role::DOCUMENT),

@@ -45,8 +45,13 @@ pub(crate) const fn right(name: &'static str, text: fn(&Node<'_>) -> String) -> 
 
 /// Writes text to standard output, at once.
 pub(crate) fn write(text: &str) -> io::Result<()> {
+    write_bytes(text.as_bytes())
+}
+
+/// Writes bytes to standard output as they are.
+pub(crate) fn write_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
+    out.write_all(bytes)?;
     out.flush()
 }
 

@@ -286,7 +286,7 @@ async fn read(request: u64, wanted: logs::Request, wait: Duration, sandboxes: Pa
         Ok(Err(error @ logs::Error::NotFound { .. })) => {
             FromAgent::LogFailed { request, code: FailureCode::NotFound, message: error.to_string() }
         }
-        Ok(Err(error @ logs::Error::Io { .. })) => {
+        Ok(Err(error @ (logs::Error::Io { .. } | logs::Error::NotPlain { .. }))) => {
             FromAgent::LogFailed { request, code: FailureCode::Unavailable, message: error.to_string() }
         }
         Err(_) => FromAgent::LogFailed { request, code: FailureCode::Unavailable, message: "reading stopped".into() },

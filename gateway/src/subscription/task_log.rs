@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, Result, SimpleObject, Subscription};
+use async_graphql::{Context, Enum, Object, Result, Subscription};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use command_log::remote::protocol::{LOG_CHUNK_BYTES_MAX, ReadFrom, Stream as OutputStream};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use log_schema::{AgentId, Incarnation, TaskId};
-use projector::row::TaskRow;
+use log_schema::{AgentId, Incarnation, JobId, TaskId, TaskOwner};
+use projector::row::{JobRow, TaskRow};
 use serde_json::{Value, json};
 
 use crate::{
@@ -36,19 +37,48 @@ pub enum OutputStreamKind {
 }
 
 /// A piece of a task's output.
-#[derive(Clone, Debug, SimpleObject)]
+#[derive(Clone, Debug)]
 pub struct LogPiece {
+    pub(crate) offset: u64,
+    pub(crate) next_offset: u64,
+    pub(crate) output: Bytes,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) end: bool,
+}
+
+/// A piece of a task's output.
+#[Object]
+impl LogPiece {
     /// Where it starts, counted from the task's first byte. It is behind the end of the piece before
     /// where rotation has dropped what was between.
-    pub offset: BytesText,
+    async fn offset(&self) -> BytesText {
+        BytesText(self.offset)
+    }
+
     /// Where the next piece starts: give it as `fromByte` to read on later.
-    pub next_offset: BytesText,
-    /// The output; what is no UTF-8 is shown as `U+FFFD`.
-    pub text: String,
+    async fn next_offset(&self) -> BytesText {
+        BytesText(self.next_offset)
+    }
+
+    /// The output as text; what is no UTF-8 is shown as `U+FFFD`.
+    async fn text(&self) -> String {
+        String::from_utf8_lossy(&self.output).into_owned()
+    }
+
+    /// The output byte by byte, in base64.
+    async fn bytes(&self) -> String {
+        BASE64.encode(&self.output)
+    }
+
     /// Which start of the task it is of.
-    pub incarnation: CountText,
+    async fn incarnation(&self) -> CountText {
+        CountText(self.incarnation.0)
+    }
+
     /// The task has ended, and this was the last of its output.
-    pub end: bool,
+    async fn end(&self) -> bool {
+        self.end
+    }
 }
 
 /// See [`super::Subscription`].
@@ -103,10 +133,26 @@ fn find(
     incarnation: Option<Incarnation>,
 ) -> std::result::Result<(AgentId, Incarnation), RequestError> {
     let missing = |what| RequestError::NotFound { what, id: task.to_string() };
-    let row = gateway.rows.as_of(None)?.get::<TaskRow>(task)?.ok_or_else(|| missing("task"))?;
+    let row = gateway.rows.as_of(None)?.get::<TaskRow>(task)?;
+    let Some(row) = row.filter(|row| row.run.is_some() || !row.runs_before.is_empty()) else {
+        return Err(if waits(gateway, task)? { never_placed(task) } else { missing("task") });
+    };
     let is_meant = |run: &&projector::row::Run| incarnation.is_none_or(|wanted| run.incarnation == wanted);
     let run = row.run.iter().chain(row.runs_before.iter().rev()).find(is_meant);
     run.map(|run| (run.agent.clone(), run.incarnation)).ok_or_else(|| missing("such run of task"))
+}
+
+/// Whether a job wants a task that no row tells of yet.
+fn waits(gateway: &Gateway, task: &TaskId) -> std::result::Result<bool, RequestError> {
+    let TaskOwner::Job { job, index } = task.owner() else { return Ok(false) };
+    let job = JobId::new(job).map_err(|error| RequestError::bad("task", &error))?;
+    let row = gateway.rows.as_of(None)?.get::<JobRow>(&job)?;
+    Ok(row.is_some_and(|row| index < row.count))
+}
+
+fn never_placed(task: &TaskId) -> RequestError {
+    let why = format!("task {task} was never placed on an agent, so it has no output; `why` tells what it waits for");
+    RequestError::Elsewhere { why }
 }
 
 /// The same question for another gateway; which run is meant is found already.
@@ -160,10 +206,10 @@ impl Tail {
             let next = chunk.offset + whole as u64;
             self.from = ReadFrom::Byte(if whole == 0 { chunk.next_offset.max(chunk.offset) } else { next });
             if whole > 0 || chunk.end {
-                let text = String::from_utf8_lossy(&chunk.bytes[..whole]).into_owned();
-                let (offset, next_offset) = (BytesText(chunk.offset), BytesText(next));
-                let incarnation = CountText(self.incarnation.0);
-                return Ok(Some((LogPiece { offset, next_offset, text, incarnation, end: chunk.end }, chunk.end)));
+                let output = chunk.bytes.slice(..whole);
+                let Chunk { offset, end, .. } = chunk;
+                let piece = LogPiece { offset, next_offset: next, output, incarnation: self.incarnation, end };
+                return Ok(Some((piece, end)));
             }
             if is_over {
                 return Ok(None);

@@ -316,6 +316,22 @@ async fn the_output_of_a_task_comes_over_its_agents_link() {
 }
 
 #[tokio::test]
+async fn output_comes_byte_by_byte_whatever_the_bytes_are() {
+    let cell = Cell::led().await;
+    cell.admit("a1").await;
+    cell.submit("web", 1).await;
+    let mut agent = Agent::connect(&cell, "a1", None);
+    agent.expected().await;
+    let mut socket = cell.open_socket().await;
+    socket.subscribe("l", "subscription { taskLog(task: \"web.0\", fromByte: \"0\") { text bytes } }").await;
+    let FromGateway::ReadLog { request, .. } = agent.message().await else { panic!("a request") };
+    let bytes = Bytes::from_static(&[0xff, 0, 0xfe, b'\n']);
+    agent.link.send(FromAgent::LogChunk { request, offset: 0, bytes, next_offset: 4, end: true }).await.unwrap();
+    let text = "\u{fffd}\0\u{fffd}\n";
+    assert_eq!(socket.data().await["taskLog"], json!({ "text": text, "bytes": "/wD+Cg==" }));
+}
+
+#[tokio::test]
 async fn output_of_an_agent_that_is_elsewhere_is_an_error_in_words() {
     let cell = Cell::led().await;
     cell.admit("a1").await;

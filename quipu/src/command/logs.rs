@@ -5,7 +5,12 @@ use std::process::ExitCode;
 use log_schema::TaskId;
 use serde_json::{Value, json};
 
-use super::{Context, runtime};
+use super::{
+    Context, Failure,
+    piece::{OUTPUT_LOST, Piece, Place},
+    runtime, there,
+    why::Subject,
+};
 use crate::{
     cli::parse,
     client::socket::{Feed, Message, Socket},
@@ -19,19 +24,27 @@ subscription TaskLog(
 ) {
   taskLog(
     task: $task, stream: $stream, incarnation: $incarnation, fromByte: $fromByte, tailLines: $tailLines, follow: $follow
-  ) { offset nextOffset text incarnation end }
+  ) { offset nextOffset bytes incarnation end }
 }";
+
+/// What is asked about a job whose task is meant.
+pub(crate) const JOB: &str = "query LogsJob($job: String!) { job(name: $job) { count } }";
 
 /// `quipu logs`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   quipu logs web.0             all of its output that is kept
+  quipu logs web               the same, if the job has one task
   quipu logs web.0 -f -n 20    the last lines, and more as it comes
-  quipu logs web.0 --stderr    its standard error")]
+  quipu logs web.0 --stderr    its standard error
+
+Output is written byte by byte. If its start was rotated away, standard error says where it begins. If
+rotation overtakes it later, standard error says what is lost, and the exit code is 74.")]
 pub(crate) struct Args {
-    /// The task.
-    task: TaskId,
+    /// A task, such as web.0 or spark/t1, or a job that has one task.
+    #[arg(value_name = "TASK|JOB")]
+    task: Subject,
     /// Show more as it comes, until the run has ended.
     #[arg(short, long)]
     follow: bool,
@@ -49,24 +62,68 @@ pub(crate) struct Args {
 
 /// Shows output.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    runtime()?.block_on(show(args, context))?;
-    Ok(ExitCode::SUCCESS)
+    let task = task(&args.task, context)?;
+    let code = runtime()?.block_on(show(&task, args, context))?;
+    Ok(ExitCode::from(code))
 }
 
-async fn show(args: &Args, context: &Context) -> anyhow::Result<()> {
+/// The task that is meant: of a job its only one.
+fn task(subject: &Subject, context: &Context) -> anyhow::Result<TaskId> {
+    let job = match subject {
+        Subject::Task(task) => return Ok(task.clone()),
+        Subject::Job(job) => job,
+    };
+    let mut data = context.client.query(JOB, json!({ "job": job }))?;
+    let found = there(data["job"].take(), "job", job.as_str(), "quipu jobs --all")?;
+    match found["count"].as_u64() {
+        Some(1) => Ok(TaskId::new(format!("{job}.0"))?),
+        count => {
+            let count = count.unwrap_or_default();
+            let hint = format!("name one of them, such as `quipu logs {job}.0`; `quipu ps {job} --all` lists them");
+            Err(Failure::new(format!("job {job} has {count} tasks")).hint(hint).into())
+        }
+    }
+}
+
+async fn show(task: &TaskId, args: &Args, context: &Context) -> anyhow::Result<u8> {
     let mut socket = Socket::open(context.client.address(), context.client.principal(), None).await?;
-    socket.start(feed(args)).await;
+    socket.start(feed(task, args)).await;
+    let mut reading = Reading { place: None, is_whole: args.lines.is_none(), code: 0 };
     loop {
         match socket.next().await? {
-            Message::Item(_, data) => output::write(data["taskLog"]["text"].as_str().unwrap_or_default())?,
-            Message::Over(_) => return Ok(()),
+            Message::Item(_, data) => reading.write(task, Piece::read(&data)?)?,
+            Message::Over(_) => return Ok(reading.code),
             Message::Failed(_, error) => return Err(error.into()),
         }
     }
 }
 
-fn feed(args: &Args) -> Feed {
-    let mut feed = log_feed(args.task.as_str(), if args.stderr { "STDERR" } else { "STDOUT" }, args.incarnation);
+/// How far the output was read, and what is to be said of it.
+struct Reading {
+    /// Absent before the first piece.
+    place: Option<Place>,
+    /// All that is kept is wanted, from its first byte on.
+    is_whole: bool,
+    code: u8,
+}
+
+impl Reading {
+    fn write(&mut self, task: &TaskId, mut piece: Piece) -> std::io::Result<()> {
+        let at = piece.offset;
+        if self.is_whole && self.place.is_none() && at > 0 {
+            output::notice(&format!("the output of {task} begins at byte {at}: what came before was rotated away"));
+        }
+        if let Some(gap) = self.place.get_or_insert(Place(at)).take(&mut piece) {
+            output::notice(&gap.notice("output", task.as_str()));
+            self.code = OUTPUT_LOST;
+        }
+        output::write_bytes(&piece.bytes)
+    }
+}
+
+fn feed(task: &TaskId, args: &Args) -> Feed {
+    let stream = if args.stderr { "STDERR" } else { "STDOUT" };
+    let mut feed = log_feed(task.as_str(), stream, args.incarnation, Place::default());
     feed.variables["follow"] = json!(args.follow);
     if let Some(lines) = args.lines {
         feed.variables["tailLines"] = json!(lines);
@@ -75,10 +132,11 @@ fn feed(args: &Args) -> Feed {
     feed
 }
 
-/// The whole output of one run, and more as it comes.
-pub(crate) fn log_feed(task: &str, stream: &str, incarnation: Option<u64>) -> Feed {
+/// The output of one run from a place on, and more as it comes.
+pub(crate) fn log_feed(task: &str, stream: &str, incarnation: Option<u64>, Place(from): Place) -> Feed {
     let variables = json!({
-        "task": task, "stream": stream, "incarnation": incarnation, "fromByte": "0", "tailLines": null, "follow": true,
+        "task": task, "stream": stream, "incarnation": incarnation, "fromByte": from.to_string(), "tailLines": null,
+        "follow": true,
     });
     Feed { document: STREAM, variables, resume }
 }
@@ -97,10 +155,9 @@ mod tests {
 
     #[test]
     fn output_goes_on_behind_the_last_piece_of_the_same_run() {
-        let mut feed = log_feed("web.0", "STDOUT", None);
+        let mut feed = log_feed("web.0", "STDOUT", None, Place::default());
         feed.variables["tailLines"] = json!(5);
-        let piece =
-            json!({ "taskLog": { "offset": "0", "nextOffset": "812", "text": "…", "incarnation": 7, "end": false } });
+        let piece = json!({ "taskLog": { "offset": "0", "nextOffset": "812", "bytes": "4oCm", "incarnation": 7, "end": false } });
         (feed.resume)(&mut feed.variables, &piece);
         assert_eq!(feed.variables["fromByte"], "812");
         assert_eq!((&feed.variables["incarnation"], &feed.variables["tailLines"]), (&json!(7), &Value::Null));

@@ -33,7 +33,8 @@ Examples:
   quipu run --constraint zone=north --ports 1 --detach -- python3 -m http.server
 
 It ends with the exit code of the command; with -n, of the first task that failed; 128 and the
-number of the signal that ended it; 127 where it could not be started.
+number of the signal that ended it; 127 where it could not be started; 74 if all went
+well but output was lost, which standard error says.
 
 Ctrl-C, SIGTERM and SIGHUP stop the job, and this command ends with 130, 143 or 129 once it has ended; a second
 one leaves without waiting. A signal that is ignored, as SIGHUP under nohup, changes nothing. To leave a job

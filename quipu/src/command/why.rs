@@ -66,9 +66,12 @@ pub(crate) struct Args {
     reading: Reading,
 }
 
+/// What a name on the command line means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Subject {
+pub(crate) enum Subject {
+    /// A name with a `.` or a `/`.
     Task(TaskId),
+    /// Any other.
     Job(JobId),
 }
 

@@ -26,10 +26,18 @@ impl Stream {
         }
     }
 
-    fn write(self, text: &str) -> io::Result<()> {
+    /// The word for people.
+    pub(super) fn word(self) -> &'static str {
         match self {
-            Self::Out => output::write(text),
-            Self::Err => io::stderr().lock().write_all(text.as_bytes()),
+            Self::Out => "standard output",
+            Self::Err => "standard error",
+        }
+    }
+
+    fn write(self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Out => output::write_bytes(bytes),
+            Self::Err => io::stderr().lock().write_all(bytes),
         }
     }
 }
@@ -40,7 +48,7 @@ pub(super) struct Console {
     /// Whether each line is told whose it is.
     is_named: bool,
     /// The beginnings of lines that have no end yet.
-    begun: BTreeMap<(String, Stream), String>,
+    begun: BTreeMap<(String, Stream), Vec<u8>>,
 }
 
 impl Console {
@@ -49,32 +57,38 @@ impl Console {
     }
 
     /// Writes a piece of output.
-    pub(super) fn write(&mut self, task: &str, stream: Stream, text: &str) -> io::Result<()> {
-        stream.write(&self.lines(task, stream, text))
+    pub(super) fn write(&mut self, task: &str, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        stream.write(&self.lines(task, stream, bytes))
     }
 
     /// What can be written now; the rest waits for the end of its line.
-    fn lines(&mut self, task: &str, stream: Stream, text: &str) -> String {
+    fn lines(&mut self, task: &str, stream: Stream, bytes: &[u8]) -> Vec<u8> {
         if !self.is_named {
-            return text.into();
+            return bytes.into();
         }
         let begun = self.begun.entry((task.into(), stream)).or_default();
-        begun.push_str(text);
-        let end = begun.rfind('\n').map_or(0, |last| last + 1);
+        begun.extend_from_slice(bytes);
+        let end = begun.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
         let end = if begun.len() - end > LINE_BYTES_MAX { begun.len() } else { end };
-        let whole: String = begun.drain(..end).collect();
-        whole.lines().map(|line| format!("{task} | {line}\n")).collect()
+        let whole: Vec<u8> = begun.drain(..end).collect();
+        whole.split_inclusive(|byte| *byte == b'\n').flat_map(|line| named(task, line)).collect()
     }
 
     /// Writes the lines that were left without an end.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         for ((task, stream), rest) in std::mem::take(&mut self.begun) {
             if !rest.is_empty() {
-                stream.write(&format!("{task} | {rest}\n"))?;
+                stream.write(&named(&task, &rest))?;
             }
         }
         Ok(())
     }
+}
+
+/// One line with whose it is before it and its end behind it.
+fn named(task: &str, line: &[u8]) -> Vec<u8> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    [task.as_bytes(), b" | ", line, b"\n"].concat()
 }
 
 #[cfg(test)]
@@ -84,15 +98,15 @@ mod tests {
     #[test]
     fn the_output_of_one_task_is_as_it_is() {
         let mut console = Console::new(false);
-        assert_eq!(console.lines("a.0", Stream::Out, "half a li"), "half a li");
+        assert_eq!(console.lines("a.0", Stream::Out, b"half a li\xff"), b"half a li\xff");
     }
 
     #[test]
     fn the_lines_of_several_tasks_are_whole_and_named() {
         let mut console = Console::new(true);
-        assert_eq!(console.lines("a.0", Stream::Out, "one\ntw"), "a.0 | one\n");
-        assert_eq!(console.lines("a.1", Stream::Out, "uno\n"), "a.1 | uno\n");
-        assert_eq!(console.lines("a.0", Stream::Err, "oh"), "");
-        assert_eq!(console.lines("a.0", Stream::Out, "o\n"), "a.0 | two\n");
+        assert_eq!(console.lines("a.0", Stream::Out, b"one\ntw"), b"a.0 | one\n");
+        assert_eq!(console.lines("a.1", Stream::Out, b"uno\xfe\r\n"), b"a.1 | uno\xfe\r\n");
+        assert_eq!(console.lines("a.0", Stream::Err, b"oh"), b"");
+        assert_eq!(console.lines("a.0", Stream::Out, b"o\n"), b"a.0 | two\n");
     }
 }

@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::console::Stream;
-use crate::client::{Error, socket::FeedId};
+use crate::{
+    client::{Error, socket::FeedId},
+    command::piece::Place,
+};
 
 /// Output that is not there yet is asked for again after so long, so often.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -23,6 +26,8 @@ pub(super) struct Wanted {
     pub task: String,
     pub stream: Stream,
     pub incarnation: u64,
+    /// How far it was read: where it is asked for again.
+    pub place: Place,
     attempts: u32,
     /// Its agent had no link to this gateway when it was last asked for.
     is_apart: bool,
@@ -50,7 +55,7 @@ pub(super) struct Outputs {
 impl Wanted {
     /// One stream of one run, which was not asked for yet.
     pub fn new(task: String, stream: Stream, incarnation: u64) -> Self {
-        Self { task, stream, incarnation, attempts: 0, is_apart: false }
+        Self { task, stream, incarnation, place: Place::default(), attempts: 0, is_apart: false }
     }
 }
 
@@ -61,10 +66,10 @@ impl Outputs {
     }
 
     /// Something came; says of what.
-    pub fn came(&mut self, id: FeedId) -> Option<&Wanted> {
+    pub fn came(&mut self, id: FeedId) -> Option<&mut Wanted> {
         let wanted = self.listening.get_mut(&id)?;
         self.missing.remove(&wanted.task);
-        wanted.is_apart = false;
+        (wanted.is_apart, wanted.attempts) = (false, 0);
         Some(wanted)
     }
 
@@ -120,6 +125,11 @@ impl Outputs {
         self.over_since.map(|since| since + patience)
     }
 
+    /// Whether some output never came.
+    pub fn is_any_missing(&self) -> bool {
+        !self.missing.is_empty()
+    }
+
     /// What is missing in the end and was not told.
     pub fn untold(&self) -> impl Iterator<Item = String> {
         self.missing.iter().filter(|(_, missing)| !missing.is_told).map(|(task, missing)| missing.notice(task))
@@ -156,6 +166,14 @@ mod tests {
         outputs.began(2, due[0].clone());
         assert!(outputs.came(2).is_some());
         assert_eq!(outputs.untold().count(), 0);
+    }
+
+    #[test]
+    fn output_that_broke_off_is_asked_for_again_from_where_it_was_read_up_to() {
+        let (mut outputs, now) = (listening(), Instant::now());
+        outputs.came(1).expect("listened to").place = Place(812);
+        outputs.failed(1, &error("AGENT_UNAVAILABLE"), now);
+        assert_eq!(outputs.due(now + AGAIN)[0].place, Place(812));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::{
         events,
         follow::{self, Follow, News},
         logs::log_feed,
+        piece::{OUTPUT_LOST, Piece},
         stop,
         waits::Waits,
     },
@@ -45,6 +46,8 @@ pub(super) struct Session<'a> {
     follow: Follow,
     console: Console,
     outputs: Outputs,
+    /// Some output was rotated away before it was read.
+    is_output_lost: bool,
     signals: Signals,
     waits: Waits,
     /// Which signal came first, if one did, and the request to stop the job.
@@ -59,8 +62,19 @@ impl<'a> Session<'a> {
         let events = socket.start(Feed { document: follow::EVENTS, variables, resume: events::resume }).await;
         let (follow, console) = (Follow::default(), Console::new(job.count > 1));
         let waits = Waits::new(job.name.as_str(), Instant::now());
-        let outputs = Outputs::default();
-        Ok(Self { client, job, socket, events, follow, console, outputs, signals, waits, interrupted: None })
+        Ok(Self {
+            client,
+            job,
+            socket,
+            events,
+            follow,
+            console,
+            outputs: Outputs::default(),
+            is_output_lost: false,
+            signals,
+            waits,
+            interrupted: None,
+        })
     }
 
     /// Listens until the job is over and its output is written; returns the exit code.
@@ -93,9 +107,11 @@ impl<'a> Session<'a> {
         self.console.finish()?;
         self.outputs.untold().for_each(|missing| output::notice(&missing));
         self.tell_failures();
-        Ok(match &self.interrupted {
-            Some((ending, _)) => ending.exit_code(),
-            None => self.follow.exit_code(),
+        let is_output_lost = self.is_output_lost || self.outputs.is_any_missing();
+        Ok(match (&self.interrupted, self.follow.exit_code()) {
+            (Some((ending, _)), _) => ending.exit_code(),
+            (None, 0) if is_output_lost => OUTPUT_LOST,
+            (None, code) => code,
         })
     }
 
@@ -110,8 +126,12 @@ impl<'a> Session<'a> {
             }
             Message::Item(id, data) => {
                 if let Some(wanted) = self.outputs.came(id) {
-                    let text = data["taskLog"]["text"].as_str().unwrap_or_default();
-                    self.console.write(&wanted.task, wanted.stream, text)?;
+                    let mut piece = Piece::read(&data)?;
+                    if let Some(gap) = wanted.place.take(&mut piece) {
+                        output::notice(&gap.notice(wanted.stream.word(), &wanted.task));
+                        self.is_output_lost = true;
+                    }
+                    self.console.write(&wanted.task, wanted.stream, &piece.bytes)?;
                 }
             }
             Message::Failed(id, error) if id == self.events => return Err(error.into()),
@@ -145,7 +165,7 @@ impl<'a> Session<'a> {
     }
 
     async fn listen(&mut self, wanted: Wanted) {
-        let feed = log_feed(&wanted.task, wanted.stream.name(), Some(wanted.incarnation));
+        let feed = log_feed(&wanted.task, wanted.stream.name(), Some(wanted.incarnation), wanted.place);
         let id = self.socket.start(feed).await;
         self.outputs.began(id, wanted);
     }
