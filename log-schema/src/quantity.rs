@@ -72,7 +72,7 @@ fn parse_milli(text: &str) -> Result<u64, Error> {
     let scale = 10_u64.pow(3 - u32::try_from(fraction.len()).map_err(|_| wrong())?);
     let thousandths = digits(fraction, text, EXPECTED)? * scale;
     // `.5` is as good as `0.5`; `.` alone has no digits after it and was refused above.
-    let whole = if whole.is_empty() { 0 } else { digits(whole, text, EXPECTED)? };
+    let whole = if text.starts_with('.') { 0 } else { digits(whole, text, EXPECTED)? };
     whole
         .checked_mul(1000)
         .and_then(|millis| millis.checked_add(thousandths))

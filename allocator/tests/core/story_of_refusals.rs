@@ -272,7 +272,14 @@ fn a_resource_that_is_surely_misnamed_is_refused_for_jobs_agents_and_frameworks_
         agent a1 cpu=4 mem=4Gi licences=2
         job web cpu=1 raw.memory=512
         framework f1
-        accept f1 o1; t1 cpu=1 mem=1Gi raw.gpus=1
+        accept f1 o1; t1 cpu=1 mem=1Gi raw.GPUs=1
         job web cpu=1 mem=512Mi licences=1 tpu=1
-    "), @"");
+    "), @"
+    1 refused 7 ResourceMisnamed: CPUs is no resource; is cpu meant?
+    2 agent.admitted a1 cpu=4 mem=4Gi licences=2
+    3 refused 7 ResourceMisnamed: memory is no resource; is mem meant?
+    4 framework.subscribed f1 role=*; offer.made o1 to f1 of a1 cpu=4 mem=4Gi licences=2
+    5 refused 7 ResourceMisnamed: GPUs is no resource; is gpu meant?
+    6 job.accepted web; placement.deferred web (1 wait): CustomTooSmall x1
+    ");
 }
