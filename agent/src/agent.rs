@@ -22,7 +22,7 @@ use std::{
 
 use command_log::remote::{self, Inbound, Link, SharedPosition, protocol::FromGateway};
 use compact_str::CompactString;
-use log_schema::{AgentId, JobId, Key, Offset, Resources, TaskState, job::RunSpecV1};
+use log_schema::{AgentId, AgentIdentity, JobId, Key, Offset, Resources, TaskState, job::RunSpecV1};
 pub use outside::{run, stand_in};
 use tokio::{
     runtime::Handle,
@@ -31,9 +31,11 @@ use tokio::{
 
 use crate::{
     filtered::{self, FilteredReader},
+    identity,
     journal::{self, Journal},
     machine, output, sandbox,
     sandbox::{Ended, TaskKey, now},
+    start::Placement,
     status::{Report, Reports, Status},
     tasks::Tasks,
     watch::Supervisor,
@@ -55,6 +57,8 @@ pub struct Config {
     pub id: AgentId,
     /// The gateway's address, `http://HOST:PORT`.
     pub gateway_url: String,
+    /// A file that says where the gateway is now, read again before each connection: that of a cell on this machine.
+    pub gateway_url_file: Option<PathBuf>,
     /// What it proves itself with, where the gateway asks for it.
     pub token: Option<String>,
     /// Where its journal and its sandboxes are.
@@ -83,6 +87,12 @@ pub enum Error {
     /// The agent's directory cannot be used.
     #[error("could not {doing} {path}")]
     Directory { doing: &'static str, path: PathBuf, source: std::io::Error },
+    /// The directory is not this agent's.
+    #[error("the agent's directory cannot be used")]
+    Identity(#[from] identity::Error),
+    /// Nothing can be started without it; tasks end by themselves when their sandboxes are gone.
+    #[error("the agent's directory {path} was deleted while the agent ran, and its tasks with it")]
+    DirectoryGone { path: PathBuf },
     /// Another agent runs on the directory.
     #[error("another agent uses {path}")]
     InUse { path: PathBuf },
@@ -117,6 +127,8 @@ pub(crate) enum Input {
     Running { key: TaskKey },
     /// A task ended.
     Ended { key: TaskKey, ended: Ended },
+    /// The agent's directory was deleted.
+    DirectoryGone,
     /// The agent is to leave; tasks go on.
     Shutdown,
 }
@@ -124,6 +136,14 @@ pub(crate) enum Input {
 /// The agent's state, owned by its loop.
 pub(crate) struct Agent {
     id: AgentId,
+    directory: PathBuf,
+    identity: AgentIdentity,
+    /// How far it had obeyed a course of the log that the cell lost; said with the next report.
+    strayed: Option<Offset>,
+    /// The cell lost a part of its log, and has not said yet what it takes to be here.
+    is_astray: bool,
+    /// Starts of the lost part that are ending, each with a start of the same number that waits for it.
+    lost: BTreeMap<TaskKey, Option<Box<Placement>>>,
     capacity: Resources,
     attributes: BTreeMap<CompactString, CompactString>,
     journal: Journal,
@@ -183,6 +203,7 @@ impl Agent {
                 self.running(key);
                 self.start_next()
             }
+            Input::Ended { key, ended: _ } if self.lost.contains_key(&key) => self.lost_ended(&key),
             Input::Ended { key, ended } => {
                 self.task_ended(key, ended);
                 self.start_next()
@@ -191,6 +212,7 @@ impl Agent {
                 self.held = false;
                 Ok(())
             }
+            Input::DirectoryGone => Err(Error::DirectoryGone { path: self.directory.clone() }),
             Input::Shutdown => Ok(()),
         }
     }
@@ -213,7 +235,10 @@ impl Agent {
                 tracing::warn!("the gateway cannot go on from where this agent was; starting afresh");
             }
             Inbound::Ended(error) => return Err(error.into()),
-            Inbound::Message(FromGateway::Expected { epoch, to, tasks }) => self.expect(epoch, to, tasks)?,
+            Inbound::Strayed(position) => self.stray(position),
+            Inbound::Message(FromGateway::Expected { epoch, to, chain, tasks }) => {
+                self.expect(epoch, to.map(|to| (to, chain)), tasks)?;
+            }
             Inbound::Message(FromGateway::Records(records)) => self.obey(&records)?,
             Inbound::Message(
                 FromGateway::Watermarks { .. }
@@ -230,11 +255,15 @@ impl Agent {
         self.announced += 1;
         let key = Key::new(format!("report:{}:{}", now(), self.announced)).expect("words and numbers make a key");
         let (capacity, attributes) = (self.capacity.clone(), self.attributes.clone());
-        self.reports.add(Report::Agent { key, capacity, attributes });
+        let (identity, strayed) = (self.identity.clone(), self.strayed.take());
+        self.reports.add(Report::Agent { key, capacity, attributes, identity, strayed });
     }
 
     fn running(&mut self, key: TaskKey) {
         self.tasks.runs(&key);
+        if self.lost.contains_key(&key) {
+            return;
+        }
         let begun = self.journal.known(&key);
         if begun.is_none_or(|begun| begun.reported < Some(TaskState::Running)) {
             let placed_at = begun.map(|begun| begun.at);
@@ -251,7 +280,8 @@ impl Agent {
 
     /// Sends the next batch of reports, unless one is under way.
     fn tell(&mut self) {
-        if self.held {
+        // What waits may be about starts that the cell has lost; it is sorted out first.
+        if self.held || self.is_astray {
             return;
         }
         let Some(batch) = self.reports.next_batch() else { return };

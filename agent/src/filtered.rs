@@ -7,7 +7,7 @@
 //! offsets that were obeyed are dropped, each by its `at`.
 
 use command_log::remote::{Position, protocol::LinkStored};
-use log_schema::{DecisionV1, EpochNumber, EpochV1, Kind, Offset, codec};
+use log_schema::{Chain, DecisionV1, EpochNumber, EpochV1, Kind, Offset, codec};
 
 /// The view is not a log; nothing more of it can be obeyed.
 #[derive(Debug, thiserror::Error)]
@@ -31,29 +31,32 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FilteredReader {
     epoch: EpochNumber,
-    to: Option<Offset>,
+    to: Option<(Offset, Chain)>,
     next: Offset,
+    joined: Option<(Offset, Chain)>,
 }
 
 impl FilteredReader {
     /// A reader that goes on after what was obeyed.
     pub fn resume(position: Position) -> Self {
-        Self { epoch: position.epoch, to: Some(position.to), next: position.next }
+        let Position { next, epoch, to, chain, joined } = position;
+        Self { epoch, to: Some((to, chain)), next, joined: Some(joined) }
     }
 
     /// A reader that begins after what the cell told about itself, for an agent without a memory.
-    pub fn begin(epoch: EpochNumber, to: Option<Offset>) -> Self {
-        Self { epoch, to, next: to.map_or(Offset(0), Offset::next) }
+    pub fn begin(epoch: EpochNumber, to: Option<(Offset, Chain)>) -> Self {
+        Self { epoch, to, next: to.map_or(Offset(0), |(to, _)| to.next()), joined: to }
     }
 
     /// The last offset whose answer was obeyed.
     pub fn to(&self) -> Option<Offset> {
-        self.to
+        self.to.map(|(to, _)| to)
     }
 
     /// Where a new connection resumes; nothing was obeyed where it is absent.
     pub fn position(&self) -> Option<Position> {
-        self.to.map(|to| Position { next: self.next, epoch: self.epoch, to })
+        let (to, chain) = self.to?;
+        Some(Position { next: self.next, epoch: self.epoch, to, chain, joined: self.joined? })
     }
 
     /// Judges a record and moves past it; what it returns is to be obeyed.
@@ -91,19 +94,20 @@ impl FilteredReader {
     }
 
     fn judge_decision(&mut self, at: Offset, mut decision: DecisionV1) -> Result<Option<DecisionV1>, Error> {
-        let DecisionV1 { epoch, from, to, .. } = decision;
+        let DecisionV1 { epoch, from, to, chain, .. } = decision;
         if epoch > self.epoch {
             return Err(Error::EpochSkipped { at, claimed: epoch, current: self.epoch });
         }
-        if epoch < self.epoch || self.to.is_some_and(|obeyed| to <= obeyed) {
+        if epoch < self.epoch || self.to().is_some_and(|obeyed| to <= obeyed) {
             return Ok(None);
         }
-        let expected = self.to.map_or(Offset(0), Offset::next);
+        let expected = self.to().map_or(Offset(0), Offset::next);
         if from > expected {
             return Err(Error::Gap { at, from, expected });
         }
         decision.answers.retain(|answer| answer.at >= expected);
-        self.to = Some(to);
+        self.to = Some((to, chain));
+        self.joined = self.joined.or(self.to);
         Ok(Some(decision))
     }
 }
@@ -111,7 +115,7 @@ impl FilteredReader {
 #[cfg(test)]
 mod tests {
     use command_log::remote::protocol::LinkRecord;
-    use log_schema::{AnswerV1, Chain, Principal, Record, TimeMs};
+    use log_schema::{AnswerV1, Principal, Record, TimeMs};
 
     use super::*;
 
@@ -132,8 +136,13 @@ mod tests {
         stored(at, EpochV1 { epoch: EpochNumber(epoch), node, logic_version: 1 }.to_record())
     }
 
+    fn position(next: u64, to: u64) -> Position {
+        let (chain, joined) = (Chain::default(), (Offset(8), Chain::default()));
+        Position { next: Offset(next), epoch: EpochNumber(1), to: Offset(to), chain, joined }
+    }
+
     fn reader() -> FilteredReader {
-        FilteredReader::resume(Position { next: Offset(10), epoch: EpochNumber(1), to: Offset(8) })
+        FilteredReader::resume(position(10, 8))
     }
 
     fn obeyed(reader: &mut FilteredReader, stored: &LinkStored) -> Option<Vec<u64>> {
@@ -147,7 +156,7 @@ mod tests {
         assert_eq!(obeyed(&mut reader, &decision(11, 1, 9, 10)), Some(vec![9, 10]));
         assert_eq!(obeyed(&mut reader, &decision(11, 1, 9, 10)), None);
         assert_eq!(obeyed(&mut reader, &decision(12, 1, 9, 10)), None);
-        assert_eq!(reader.position(), Some(Position { next: Offset(13), epoch: EpochNumber(1), to: Offset(10) }));
+        assert_eq!(reader.position(), Some(position(13, 10)));
     }
 
     #[test]

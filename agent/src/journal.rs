@@ -13,7 +13,7 @@ use std::{
 };
 
 use command_log::remote::Position;
-use log_schema::{EpochNumber, Offset, TaskState, codec};
+use log_schema::{Chain, EpochNumber, Offset, TaskState, codec};
 use serde::{Deserialize, Serialize};
 
 use crate::{process_tree, sandbox::TaskKey};
@@ -56,9 +56,24 @@ enum Entry {
     Begun { key: TaskKey, at: Offset, to: Offset },
     Reported { key: TaskKey, state: TaskState },
     Removed { key: TaskKey },
-    Obeyed { epoch: EpochNumber, to: Offset, next: Offset },
+    Obeyed(Obeyed),
     Attempted { key: TaskKey },
     Booted { boot: String },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Obeyed {
+    epoch: EpochNumber,
+    to: Offset,
+    next: Offset,
+    chain: Chain,
+    joined: (Offset, Chain),
+}
+
+impl From<Position> for Obeyed {
+    fn from(Position { next, epoch, to, chain, joined }: Position) -> Self {
+        Self { epoch, to, next, chain, joined }
+    }
 }
 
 /// The journal of one agent.
@@ -116,8 +131,8 @@ impl Journal {
     }
 
     /// Says how far the agent obeyed.
-    pub fn obeyed(&mut self, Position { next, epoch, to }: Position) -> Result<(), Error> {
-        self.append(&[Entry::Obeyed { epoch, to, next }])?;
+    pub fn obeyed(&mut self, position: Position) -> Result<(), Error> {
+        self.append(&[Entry::Obeyed(position.into())])?;
         if self.bytes > REWRITE_BYTES + 2 * self.rewritten_bytes { self.rewrite() } else { Ok(()) }
     }
 
@@ -165,8 +180,9 @@ impl Journal {
             Entry::Removed { key } => {
                 self.begun.remove(key);
             }
-            Entry::Obeyed { epoch, to, next } => {
-                self.position = Some(Position { next: *next, epoch: *epoch, to: *to });
+            Entry::Obeyed(Obeyed { epoch, to, next, chain, joined }) => {
+                let (next, epoch, to, chain, joined) = (*next, *epoch, *to, *chain, *joined);
+                self.position = Some(Position { next, epoch, to, chain, joined });
             }
             Entry::Attempted { key } => {
                 if let Some(begun) = self.begun.get_mut(key) {
@@ -199,7 +215,7 @@ impl Journal {
     }
 
     fn essence(&self) -> Vec<Entry> {
-        let obeyed = self.position.map(|Position { next, epoch, to }| Entry::Obeyed { epoch, to, next });
+        let obeyed = self.position.map(|position| Entry::Obeyed(position.into()));
         let booted = [Some(Entry::Booted { boot: self.boot.clone() })];
         self.starts(true).chain(booted).chain(self.starts(false)).chain([obeyed]).flatten().collect()
     }
@@ -253,7 +269,8 @@ mod tests {
     fn what_was_written_is_known_after_a_restart() {
         let dir = tempfile::tempdir().expect("a directory for tests");
         let path = dir.path().join("journal");
-        let position = Position { next: Offset(9), epoch: EpochNumber(2), to: Offset(7) };
+        let (to, chain, joined) = (Offset(7), Chain([7; 32]), (Offset(1), Chain::default()));
+        let position = Position { next: Offset(9), epoch: EpochNumber(2), to, chain, joined };
         let mut journal = Journal::open(&path).expect("a new journal");
         let starts = [(key("a.0"), Offset(5), Offset(4)), (key("b.0"), Offset(6), Offset(5))];
         journal.begin(&starts).expect("a write");

@@ -24,6 +24,7 @@ pub mod cgroup;
 pub mod filtered;
 mod fingerprint;
 pub mod holder;
+pub mod identity;
 pub mod journal;
 pub mod logs;
 pub mod machine;

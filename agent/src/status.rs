@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use compact_str::CompactString;
 use log_schema::{
-    AgentId, Class, Command, Envelope, Key, Offset, Principal, Record, Resources, TaskState, TimeMs,
+    AgentId, AgentIdentity, Class, Command, Envelope, Key, Offset, Principal, Record, Resources, TaskState, TimeMs,
     command::{ReportAgentV1, UpdateTaskStatusV1},
     task::EndV1,
 };
@@ -28,7 +28,13 @@ pub(crate) enum Report {
     /// Where a task stands.
     Status(Status),
     /// What the agent has.
-    Agent { key: Key, capacity: Resources, attributes: BTreeMap<CompactString, CompactString> },
+    Agent {
+        key: Key,
+        capacity: Resources,
+        attributes: BTreeMap<CompactString, CompactString>,
+        identity: AgentIdentity,
+        strayed: Option<Offset>,
+    },
 }
 
 /// Where one start of a task stands.
@@ -102,6 +108,16 @@ impl Reports {
         done
     }
 
+    /// Drops the statuses of some starts that wait to be told.
+    pub(crate) fn forget(&mut self, is_forgotten: impl Fn(&TaskKey) -> bool) {
+        let stays = |report: &Report| match report {
+            Report::Status(status) => !is_forgotten(&status.key),
+            Report::Agent { .. } => true,
+        };
+        self.waiting.retain(&stays);
+        self.under_way.retain(&stays);
+    }
+
     /// The batch has to be told again, before all others.
     pub(crate) fn again(&mut self) {
         for report in std::mem::take(&mut self.under_way).into_iter().rev() {
@@ -117,10 +133,12 @@ impl Reports {
                 let envelope = Envelope { principal, key, caused_by: status.placed_at, class: Class::Intrinsic };
                 self.status(status).to_record(&envelope)
             }
-            Report::Agent { key, capacity, attributes } => {
+            Report::Agent { key, capacity, attributes, identity, strayed } => {
                 let envelope = Envelope { principal, key: key.clone(), caused_by: None, class: Class::Exogenous };
                 let (agent, capacity, attributes) = (self.agent.clone(), capacity.clone(), attributes.clone());
-                Command::ReportAgent(ReportAgentV1 { agent, capacity, attributes }).to_record(&envelope)
+                let (identity, strayed) = (Some(identity.clone()), *strayed);
+                let body = ReportAgentV1 { agent, capacity, attributes, identity, strayed };
+                Command::ReportAgent(body).to_record(&envelope)
             }
         }
     }

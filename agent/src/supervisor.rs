@@ -16,6 +16,7 @@
 //!   the same, the supervisor keeps it and writes again until it is.
 
 mod ground;
+mod home;
 mod launch;
 mod life;
 mod pump;
@@ -115,6 +116,9 @@ fn run(sandbox: &Sandbox, spec: &Spec, signals: &Signals) -> Ended {
     }
     // The agent may be gone; it will find the file then.
     let _ = std::io::stdout().write_all(RUNNING).and_then(|()| std::io::stdout().flush());
+    if let Err(error) = home::watch(sandbox.dir()) {
+        eprintln!("cannot see whether the sandbox stays: {error}");
+    }
     Life::new(spec, leader).until_over(signals, pumps)
 }
 

@@ -128,6 +128,9 @@ impl State {
             Event::AgentPortsFreed(e) => self.agent_ports_freed(e),
             Event::AgentUnreachable(e) => self.agent_unreachable(e),
             Event::AgentReturned(e) => self.agent_returned(e),
+            Event::AgentIdentified(e) => self.agent_identified(e),
+            // Placing does not depend on it: what was lost with the log is not known here.
+            Event::AgentStrayed(_) => {}
             Event::AgentLeaving(e) => self.agent_leaving(e),
             Event::AgentRemoved(e) => self.agent_removed(e),
             Event::JobAccepted(e) => self.job_accepted(e),

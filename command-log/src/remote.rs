@@ -9,12 +9,14 @@ pub mod protocol;
 mod session;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, hash_map::RandomState},
+    hash::{BuildHasher, Hasher},
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use log_schema::{AgentId, EpochNumber, Offset, Record};
+use log_schema::{AgentId, AgentIdentity, Chain, EpochNumber, Offset, Record};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite;
 
@@ -42,15 +44,26 @@ pub enum Error {
     /// The link's task has ended.
     #[error("the link to the gateway is closed")]
     Closed,
-    /// Another agent of the same id took the link over.
-    #[error("another agent {agent} took over the link")]
+    /// Another process speaks for the same directory: the directory was copied.
+    #[error(
+        "another process speaks for agent {agent} with a copy of its directory: give each agent a directory of its own"
+    )]
     Superseded { agent: AgentId },
+    /// An agent of the same name works in another directory, and is up.
+    #[error("the cell does not take agent {agent} from this directory: {reason}")]
+    IdentityTaken { agent: AgentId, reason: String },
     /// The gateway speaks another version of the protocol.
     #[error("the gateway speaks another version of the agents' protocol than {}", protocol::VERSION)]
     Version,
     /// The connection could not be opened or broke.
     #[error("the link to the gateway broke")]
     Broken { source: Box<tungstenite::Error> },
+    /// The gateway's log is not the one that the agent joined.
+    #[error(
+        "the log there does not hold where agent {agent} joined: another cell listens there, or this one was put back \
+         to before that. In the second case delete the agent's directory, which ends its tasks"
+    )]
+    OtherCell { agent: AgentId },
     /// Nothing came for too long.
     #[error("nothing came from the gateway for {} ms", protocol::SILENCE_MS_MAX)]
     Silent,
@@ -67,10 +80,13 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Refused { code, .. } => code.is_transient(),
-            Self::Broken { .. } | Self::Silent | Self::ClosedByGateway { .. } => true,
-            Self::Address { .. } | Self::Closed | Self::Superseded { .. } | Self::Version | Self::Malformed { .. } => {
-                false
-            }
+            Self::Broken { .. } | Self::OtherCell { .. } | Self::Silent | Self::ClosedByGateway { .. } => true,
+            Self::Address { .. }
+            | Self::Closed
+            | Self::Superseded { .. }
+            | Self::IdentityTaken { .. }
+            | Self::Version
+            | Self::Malformed { .. } => false,
         }
     }
 }
@@ -81,16 +97,34 @@ pub struct Config {
     /// The gateway's address: `http://HOST:PORT` or `ws://HOST:PORT`. Several, with commas between them:
     /// where one does not answer or is lost, the next is tried.
     pub url: String,
+    /// A file that says where the gateway is, read again before each connection: it may have moved. Those of
+    /// `url` are tried after it.
+    pub url_file: Option<PathBuf>,
     /// Who connects.
     pub agent: AgentId,
+    /// Which directory it works in.
+    pub identity: AgentIdentity,
+    /// How often an agent was started in that directory, this time counted.
+    pub run: u64,
     /// What the agent proves itself with, where the gateway asks for it.
     pub token: Option<String>,
 }
 
 impl Config {
-    fn urls(&self) -> impl Iterator<Item = &str> {
-        self.url.split(',').map(str::trim)
+    /// Where to connect to, by preference, as far as it is known now.
+    fn urls(&self) -> Vec<String> {
+        let said = self.url_file.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        // A file that is not there, or is being written by hand, is no reason to give up.
+        let said = said.iter().flat_map(|text| listed(text)).filter(|url| session::is_legal(self, url));
+        let mut urls: Vec<String> = said.chain(listed(&self.url)).map(str::to_owned).collect();
+        let mut seen = BTreeSet::new();
+        urls.retain(|url| seen.insert(url.clone()));
+        urls
     }
+}
+
+fn listed(urls: &str) -> impl Iterator<Item = &str> {
+    urls.split(',').map(str::trim)
 }
 
 /// Where a link resumes.
@@ -102,6 +136,10 @@ pub struct Position {
     pub epoch: EpochNumber,
     /// The last offset that it answered.
     pub to: Offset,
+    /// The chain of the log up to there.
+    pub chain: Chain,
+    /// Where the agent took note of the cell for the first time, and the chain up to there.
+    pub joined: (Offset, Chain),
 }
 
 /// The position that the next connection starts from. Whoever obeys moves it; `None` starts afresh.
@@ -117,6 +155,8 @@ pub enum Inbound {
     Disconnected(Error),
     /// The gateway cannot resume at the position: it was cleared, and the link starts afresh.
     OutOfRange,
+    /// The cell lost what was obeyed up to this position: it was cleared, and the link starts afresh.
+    Strayed(Position),
     /// A message, answers to appends aside.
     Message(FromGateway),
     /// The link has ended for good.
@@ -185,6 +225,14 @@ impl Pending {
         self.appends.iter().map(append).collect()
     }
 
+    /// Answers every append that it is not in the log.
+    fn give_up(&mut self) {
+        for (_, reply) in std::mem::take(&mut self.appends).into_values() {
+            let message = "the cell lost a part of its log".to_owned();
+            let _ = reply.send(Err(Error::Refused { code: FailureCode::Unavailable, message }));
+        }
+    }
+
     fn answer(&mut self, request: u64, answer: Result<Vec<Offset>, Error>) {
         if let Some((_, reply)) = self.appends.remove(&request) {
             // Whoever asked may have stopped waiting.
@@ -202,9 +250,12 @@ async fn drive(
 ) {
     let mut pending = Pending::default();
     let mut backoff = BACKOFF_MIN;
-    let urls: Vec<&str> = config.urls().collect();
-    for url in urls.iter().copied().cycle() {
-        let end = session::serve(&config, url, &position, &mut pending, &mut outgoing, &inbound, &mut backoff).await;
+    for connection in 1.. {
+        let urls = config.urls();
+        // The number picks the address, too: each that fails gives way to the next.
+        let url = &urls[usize::try_from(connection - 1).unwrap_or_default() % urls.len()];
+        let to = (url.as_str(), connection);
+        let end = session::serve(&config, to, &position, &mut pending, &mut outgoing, &inbound, &mut backoff).await;
         let told = match end {
             End::Unused => return,
             End::Final(error) => {
@@ -215,13 +266,31 @@ async fn drive(
                 *position.lock().expect("nobody panics while holding a position") = None;
                 inbound.send(Inbound::OutOfRange).await
             }
+            End::Strayed => {
+                // They speak of starts that the log does not hold; the numbers may be given again.
+                pending.give_up();
+                let obeyed = position.lock().expect("nobody panics while holding a position").take();
+                match obeyed {
+                    Some(position) => inbound.send(Inbound::Strayed(position)).await,
+                    None => Ok(()),
+                }
+            }
             End::TryAgain(error) => inbound.send(Inbound::Disconnected(error)).await,
         };
-        if told.is_err() || !wait(backoff, &mut pending, &mut outgoing, &inbound).await {
+        if told.is_err() || !wait(jittered(backoff), &mut pending, &mut outgoing, &inbound).await {
             return;
         }
         backoff = (backoff * 2).min(BACKOFF_MAX);
     }
+}
+
+/// Between a half of the wait and all of it, by chance: agents that lost one gateway together do not knock at the
+/// next one together.
+fn jittered(wait: Duration) -> Duration {
+    let half = wait / 2;
+    let chance = RandomState::new().build_hasher().finish();
+    let part = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
+    half + Duration::from_micros(chance % part)
 }
 
 /// Waits without a connection: appends are kept, other messages are dropped. False: nobody needs the link.

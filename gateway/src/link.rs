@@ -27,13 +27,13 @@ use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use log_schema::AgentId;
+use log_schema::{AgentId, AgentIdentity};
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
 
-use self::registry::Connection;
+use self::registry::{Connection, Number, Refused};
 use crate::{gateway::Gateway, guard, relay::own_url};
 
 /// How many messages may wait to be written on one link.
@@ -72,13 +72,11 @@ pub(crate) async fn upgrade(
 /// Serves a link to its end.
 async fn serve(gateway: Arc<Gateway>, socket: WebSocket, query: protocol::Query) {
     let agent = query.agent.clone();
-    // Of two links the newer is the one that was opened later, however long either takes to begin.
-    let number = gateway.agents.arrive();
     let (sink, stream) = socket.split();
     let (queue, to_write) = mpsc::channel(QUEUE_MAX);
     let (close, closing) = oneshot::channel();
     let writer = tokio::spawn(write(sink, to_write, closing));
-    let end = run(&gateway, stream, query, number, queue).await;
+    let end = run(&gateway, stream, query, queue).await;
     tracing::debug!(%agent, ?end, "a link has ended");
     let Some(end) = end else { return writer.abort() };
     let _ = close.send(end);
@@ -92,7 +90,6 @@ async fn run(
     gateway: &Arc<Gateway>,
     stream: SplitStream<WebSocket>,
     query: protocol::Query,
-    number: u64,
     queue: mpsc::Sender<FromGateway>,
 ) -> End {
     if query.version != protocol::VERSION {
@@ -103,7 +100,7 @@ async fn run(
         return Some((CLOSE_TRY_AGAIN, "too many agents are connected".into()));
     }
     tokio::select! {
-        end = exchange(gateway, stream, &query, number, &queue) => end,
+        end = exchange(gateway, stream, &query, &queue) => end,
         () = gateway.shutdown.clone().over() => Some((CLOSE_GOING_AWAY, "the gateway is shutting down".into())),
     }
 }
@@ -113,7 +110,6 @@ async fn exchange(
     gateway: &Arc<Gateway>,
     stream: SplitStream<WebSocket>,
     query: &protocol::Query,
-    number: u64,
     queue: &mpsc::Sender<FromGateway>,
 ) -> End {
     let superseded = || (protocol::CLOSE_SUPERSEDED, "a newer link of this agent is open".to_owned());
@@ -124,11 +120,14 @@ async fn exchange(
         Ok(begun) => begun,
         Err(end) => return Some(end),
     };
-    queue.send(expected).await.ok()?;
     let (appends, to_append) = mpsc::channel(APPENDS_MAX);
-    let Some((connection, newer)) = gateway.agents.connect(&query.agent, number, queue.clone()) else {
-        return Some(superseded());
+    // Before the first word: an agent that is turned away has heard nothing that it could act on.
+    let (connection, newer) = match gateway.agents.connect(&query.agent, number(query), queue.clone()) {
+        Ok(connected) => connected,
+        Err(Refused::Older) => return Some(superseded()),
+        Err(Refused::Taken { holder }) => return Some(taken(query, &holder)),
     };
+    queue.send(expected).await.ok()?;
     tokio::select! {
         end = read(gateway, stream, &query.agent, &connection, appends) => end,
         end = follower.send(gateway, queue) => end,
@@ -136,6 +135,16 @@ async fn exchange(
         end = send_watermarks(gateway, queue) => end,
         _ = newer => Some(superseded()),
     }
+}
+
+fn number(query: &protocol::Query) -> Number {
+    Number { identity: query.identity.clone(), run: query.run, connection: query.connection }
+}
+
+/// Turns away an agent whose name another directory has. The reason has to fit into a close frame.
+fn taken(query: &protocol::Query, holder: &AgentIdentity) -> (u16, String) {
+    let why = format!("{} is up in directory {holder}: give another --id, or end that one first", query.agent);
+    (protocol::CLOSE_IDENTITY_TAKEN, why)
 }
 
 /// Writes what is queued, and closes when told to.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     codec,
-    id::{AgentId, FrameworkId, JobId, Key, OfferId, Principal, RoleName, TaskId},
+    id::{AgentId, AgentIdentity, FrameworkId, JobId, Key, OfferId, Principal, RoleName, TaskId},
     job::{JobSpecV1, RunSpecV1},
     offset::{Offset, TimeMs},
     record::{Kind, Record},
@@ -219,6 +219,13 @@ pub struct ReportAgentV1 {
     /// What constraints are compared with.
     #[serde(default)]
     pub attributes: BTreeMap<CompactString, CompactString>,
+    /// Which directory the agent works in; absent if the agent cannot tell, as a modelled one cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<AgentIdentity>,
+    /// The last offset whose answer the agent obeyed in a course of the log that this log does not hold: the log
+    /// was put back to an older copy. Absent on every report but the first after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strayed: Option<Offset>,
 }
 
 /// The body of [`Command::MarkAgentUnreachable`].

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     command::Policy,
-    id::{AgentId, FrameworkId, JobId, OfferId, RoleName, TaskId},
+    id::{AgentId, AgentIdentity, FrameworkId, JobId, OfferId, RoleName, TaskId},
     job::{JobSpecV1, RunSpecV1},
-    offset::TimeMs,
+    offset::{Offset, TimeMs},
     ports::PortRanges,
     resources::Resources,
     task::{EndV1, Incarnation, TaskState},
@@ -67,6 +67,10 @@ events! {
     AgentUnreachable(AgentUnreachableV1) = "agent.unreachable";
     /// An unreachable agent came back in time: its tasks are as they were.
     AgentReturned(AgentReturnedV1) = "agent.returned";
+    /// An agent works in a directory of this identity from here on.
+    AgentIdentified(AgentIdentifiedV1) = "agent.identified";
+    /// An agent had obeyed a part of the log that was lost, and ended the tasks of that part.
+    AgentStrayed(AgentStrayedV1) = "agent.strayed";
     /// An agent is being removed: its tasks become lost, in slices.
     AgentLeaving(AgentLeavingV1) = "agent.leaving";
     /// An agent is gone, with no task left on it.
@@ -235,6 +239,20 @@ bodies! {
     AgentReturnedV1 {
         /// Which agent.
         agent: AgentId,
+    }
+    /// The body of [`Event::AgentIdentified`].
+    AgentIdentifiedV1 {
+        /// Which agent.
+        agent: AgentId,
+        /// Its directory.
+        identity: AgentIdentity,
+    }
+    /// The body of [`Event::AgentStrayed`].
+    AgentStrayedV1 {
+        /// Which agent.
+        agent: AgentId,
+        /// The last offset whose answer it had obeyed, in the part that was lost.
+        obeyed: Offset,
     }
     /// The body of [`Event::AgentLeaving`].
     AgentLeavingV1 {

@@ -136,6 +136,10 @@ id! {
     AgentId, "agent id", "_-.:"
 }
 id! {
+    /// One agent's directory: made once, by chance, so that two agents of one name can be told apart.
+    AgentIdentity, "agent identity", "-"
+}
+id! {
     /// Work that the cell places itself.
     JobId, "job id", "_-"
 }

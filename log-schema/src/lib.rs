@@ -24,7 +24,7 @@ pub use chain::Chain;
 pub use command::{Class, Command, Envelope};
 pub use decision::{AnswerV1, DecisionV1, EpochV1};
 pub use event::Event;
-pub use id::{AgentId, FrameworkId, JobId, Key, OfferId, Principal, RoleName, TaskId, TaskOwner};
+pub use id::{AgentId, AgentIdentity, FrameworkId, JobId, Key, OfferId, Principal, RoleName, TaskId, TaskOwner};
 pub use offset::{EpochNumber, Offset, TimeMs};
 pub use ports::PortRanges;
 pub use quantity::{MiB, MilliCpu, MilliGpu};

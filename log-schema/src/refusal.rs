@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{AgentId, FrameworkId, JobId, OfferId, RoleName, TaskId},
+    id::{AgentId, AgentIdentity, FrameworkId, JobId, OfferId, RoleName, TaskId},
     offset::{Offset, TimeMs},
     resources::Resources,
     task::{Incarnation, TaskState},
@@ -62,6 +62,8 @@ refusals! {
     AgentLeaving { agent: AgentId } = 23, "agent {agent} is being removed";
     /// A capacity that cannot be counted.
     CapacityEmpty { agent: AgentId } = 24, "agent {agent} reports no capacity at all";
+    /// Another directory works under the agent's name, and is up.
+    AgentIdentityTaken { agent: AgentId, identity: AgentIdentity, holder: AgentIdentity } = 25, "agent {agent} is up in another directory (identity {holder}); {identity} may take its name when that agent is unreachable or removed";
 
     /// A job of this name is there.
     JobExists { job: JobId } = 40, "there is a job {job} already";

@@ -40,6 +40,8 @@ impl Tables {
             }
             Event::AgentUnreachable(e) => self.agent_moved(now, &e.agent, AgentState::Unreachable),
             Event::AgentReturned(e) => self.agent_moved(now, &e.agent, AgentState::Up),
+            Event::AgentIdentified(e) => agent::identified(&mut self.agents, e),
+            Event::AgentStrayed(e) => agent::strayed(&mut self.agents, now, e),
             Event::AgentLeaving(e) => self.agent_moved(now, &e.agent, AgentState::Leaving),
             Event::AgentRemoved(e) => self.agent_moved(now, &e.agent, AgentState::Removed),
 

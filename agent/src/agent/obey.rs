@@ -74,14 +74,20 @@ impl Agent {
         sifted
     }
 
-    fn sift_start(&self, mut placement: Box<Placement>) -> Option<Box<Placement>> {
+    fn sift_start(&mut self, mut placement: Box<Placement>) -> Option<Box<Placement>> {
         let Placement { ref key, to, .. } = *placement;
         let over = self.expected.as_ref().is_some_and(|expected| expected.is_over(key, to));
-        if over || self.journal.known(key).is_some() {
+        let is_lost = self.lost.contains_key(key);
+        if over || (self.journal.known(key).is_some() && !is_lost) {
             return None;
         }
         if let (None, TaskOwner::Job { job, .. }) = (&placement.run, key.task.owner()) {
             placement.run = self.jobs.get(&JobId::new(job).ok()?).cloned();
+        }
+        if let Some(next) = self.lost.get_mut(&placement.key) {
+            // A number that the cell gives for the second time: begun when the lost start has ended.
+            *next = Some(placement);
+            return None;
         }
         Some(placement)
     }
@@ -90,6 +96,11 @@ impl Agent {
         match order {
             Order::Learn { .. } | Order::Forget { .. } => {}
             Order::Start(placement) => self.tasks.queue(placement),
+            // It has not begun: its place is taken by a lost start of the same number.
+            Order::Kill(key) if self.lost.contains_key(&key) => {
+                self.lost.insert(key.clone(), None);
+                self.report_unknown(key);
+            }
             Order::Kill(key) if self.journal.known(&key).is_none() => self.report_unknown(key),
             Order::Kill(key) | Order::Abandon(key) => self.kill(key),
             Order::Removed => {

@@ -26,6 +26,7 @@ use crate::{
     filtered::FilteredReader,
     fingerprint,
     holder::{self, ProcessName},
+    identity,
     journal::Journal,
     logs, machine,
     room::Room,
@@ -46,6 +47,8 @@ const LOG_WAIT_MAX: Duration = Duration::from_secs(30);
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// How often it looks.
 const LOCK_LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How often the agent looks whether its directory is there.
+const LOOK_FOR_DIRECTORY: Duration = Duration::from_secs(1);
 /// How often the directories of control groups are made, at most.
 const HOLD_TRIES_MAX: u32 = 8;
 /// The most files that the agent lets itself open: one for each running task.
@@ -60,12 +63,19 @@ pub async fn run(config: Config) -> Result<(), Error> {
     fs::create_dir_all(&sandboxes).map_err(failed("make", &sandboxes))?;
     let agent_lock = lock_path(&config.directory);
     let _in_use = lock_patiently(&agent_lock).await?;
+    let identity = identity::take(&config.directory, &config.id)?;
     allow_many_files();
 
     let journal = open_journal(&config.directory.join("journal"), &sandboxes)?;
     let position = Arc::new(Mutex::new(journal.position()));
-    let link_config =
-        remote::Config { url: config.gateway_url.clone(), agent: config.id.clone(), token: config.token.clone() };
+    let link_config = remote::Config {
+        url: config.gateway_url.clone(),
+        url_file: config.gateway_url_file.clone(),
+        agent: config.id.clone(),
+        identity: identity.identity.clone(),
+        run: identity.run,
+        token: config.token.clone(),
+    };
     let running = telemetry::Running::default();
     let (layout, groups) = hold_groups(&groups_name(&config));
     layout.remove_abandoned();
@@ -85,6 +95,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let mut edges = JoinSet::new();
     edges.spawn(forward(inbound, inputs.clone(), link.clone(), sandboxes.clone(), room.readers_max));
     edges.spawn(telemetry::send(config.id.clone(), config.directory.clone(), Arc::clone(&running), link.clone()));
+    edges.spawn(watch_directory(config.directory.join(identity::FILE), inputs.clone()));
     edges.spawn(leave_when_told(config.shutdown.clone(), inputs.clone()));
 
     let mut attributes = machine::attributes();
@@ -103,6 +114,11 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let runtime = Handle::current();
     let agent = Agent {
         id: config.id,
+        directory: config.directory,
+        identity: identity.identity,
+        strayed: None,
+        is_astray: false,
+        lost: BTreeMap::new(),
         capacity,
         attributes,
         reader: journal.position().map(FilteredReader::resume),
@@ -234,6 +250,18 @@ async fn leave_when_told(mut shutdown: watch::Receiver<bool>, inputs: mpsc::Send
     // An error means that the sender is gone, which tells the same.
     let _ = shutdown.wait_for(|told| *told).await;
     let _ = inputs.send(Input::Shutdown).await;
+}
+
+/// Looks for the directory now and then: an agent without one could start nothing, and would swallow every task.
+async fn watch_directory(file: PathBuf, inputs: mpsc::Sender<Input>) {
+    let mut interval = tokio::time::interval(LOOK_FOR_DIRECTORY);
+    loop {
+        interval.tick().await;
+        if matches!(tokio::fs::metadata(&file).await, Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
+            let _ = inputs.send(Input::DirectoryGone).await;
+            return;
+        }
+    }
 }
 
 /// Hands on what comes over the link; readers of output are served beside the loop.

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use command_log::remote::protocol::ExpectedTask;
+use command_log::remote::{Position, protocol::ExpectedTask};
 use log_schema::{
-    EpochNumber, Offset, TaskState,
+    Chain, EpochNumber, Offset, TaskState,
     task::{EndReason, EndV1},
 };
 
@@ -39,16 +39,77 @@ impl Agent {
     pub(super) fn expect(
         &mut self,
         epoch: EpochNumber,
-        to: Option<Offset>,
+        to: Option<(Offset, Chain)>,
         tasks: Vec<ExpectedTask>,
     ) -> Result<(), Error> {
-        let key = |ExpectedTask { task, incarnation }| TaskKey { task, incarnation };
+        if std::mem::take(&mut self.is_astray) {
+            self.give_up_lost(&tasks)?;
+        }
+        let key = |ExpectedTask { task, incarnation, placed: _ }| TaskKey { task, incarnation };
+        let as_of = to;
+        let to = as_of.map(|(to, _)| to);
         self.expected = Some(Expected { to, tasks: tasks.into_iter().map(key).collect(), compared: false });
         if self.reader.is_none() {
-            self.reader = Some(FilteredReader::begin(epoch, to));
+            self.reader = Some(FilteredReader::begin(epoch, as_of));
             self.note_position()?;
         }
         self.reconcile_if_due();
+        Ok(())
+    }
+
+    /// The cell lost what this agent had obeyed up to a position: says so with the next report, and waits to
+    /// hear what the cell still takes to be here.
+    pub(super) fn stray(&mut self, position: Position) {
+        tracing::warn!(
+            obeyed = %position.to,
+            "the cell lost a part of its log that this agent had obeyed; ending the tasks of that part"
+        );
+        self.strayed = Some(position.to);
+        (self.is_astray, self.reader) = (true, None);
+    }
+
+    /// Ends and forgets every start that the cell does not know any more. A start is known by the decision that
+    /// placed it, too: after the loss the same numbers are given again, to other starts.
+    fn give_up_lost(&mut self, tasks: &[ExpectedTask]) -> Result<(), Error> {
+        let is_known = |key: &TaskKey, at: Offset| {
+            tasks.iter().any(|ExpectedTask { task, incarnation, placed }| {
+                *task == key.task && *incarnation == key.incarnation && *placed == at
+            })
+        };
+        let begun = self.journal.begun().filter(|(key, begun)| !is_known(key, begun.at));
+        let lost: BTreeSet<TaskKey> = begun.map(|(key, _)| key.clone()).collect();
+        self.told.retain(|key, _| !lost.contains(key));
+        self.reports.forget(|key| lost.contains(key));
+        self.ended.retain(|key| !lost.contains(key));
+        let alive: BTreeSet<TaskKey> = self.tasks.alive().into_iter().collect();
+        for key in lost {
+            let is_ending = alive.contains(&key) && self.tasks.kill(&key).is_none();
+            if is_ending {
+                self.lost.insert(key, None);
+            } else {
+                self.tasks.ended(&key);
+                self.forget(&key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A start of the lost part ended. The cell hears nothing of it: the number may be another start's there.
+    pub(super) fn lost_ended(&mut self, key: &TaskKey) -> Result<(), Error> {
+        self.tasks.ended(key);
+        self.forget(key)?;
+        let Some(Some(next)) = self.lost.remove(key) else { return Ok(()) };
+        self.journal.begin(&[(next.key.clone(), next.at, next.to)])?;
+        self.tasks.queue(next);
+        Ok(())
+    }
+
+    fn forget(&mut self, key: &TaskKey) -> Result<(), Error> {
+        self.journal.removed(key)?;
+        // Now, and not beside everything else: a start of the same number may need the place.
+        if let Err(error) = self.tasks.sandbox(key).remove() {
+            tracing::warn!(%key, error = &error as &dyn std::error::Error, "the sandbox of a lost start stays");
+        }
         Ok(())
     }
 
@@ -62,6 +123,9 @@ impl Agent {
         expected.compared = true;
         let (expected, to) = (expected.tasks.clone(), expected.to);
         for key in self.tasks.alive() {
+            if self.lost.contains_key(&key) {
+                continue;
+            }
             let placed_before = self.journal.known(&key).is_none_or(|begun| Some(begun.to) <= to);
             if placed_before && !expected.contains(&key) {
                 tracing::warn!(%key, "the cell does not know this task; ending it");
@@ -71,8 +135,13 @@ impl Agent {
         let alive: BTreeSet<_> = self.tasks.alive().into_iter().collect();
         // What the log has since the cell spoke is on its way to the cell's answer.
         self.told.retain(|_, at| Some(*at) > to);
-        for key in expected.difference(&alive).filter(|key| !self.told.contains_key(key)).cloned().collect::<Vec<_>>() {
-            self.report_again(key);
+        for key in expected {
+            if self.lost.contains_key(&key) {
+                // Another start has this number here, and is ending.
+                self.report_unknown(key);
+            } else if !alive.contains(&key) && !self.told.contains_key(&key) {
+                self.report_again(key);
+            }
         }
     }
 

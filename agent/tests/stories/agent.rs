@@ -7,7 +7,7 @@ use std::{
 
 use agent::sandbox::Sandbox;
 use command_log::remote::protocol::{FailureCode, FromAgent, ReadFrom};
-use log_schema::{Class, Event, PortRanges, TaskState, event::AgentRemovedV1, job::RunSpecV1, task::EndReason};
+use log_schema::{Class, Event, Offset, PortRanges, TaskState, event::AgentRemovedV1, job::RunSpecV1, task::EndReason};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -401,5 +401,88 @@ async fn fifty_tasks_a_second_all_run_and_end() {
     waits.sort_unstable();
     let (median, p99) = (waits[tasks / 2], waits[tasks * 99 / 100]);
     eprintln!("{tasks} tasks, order to running: median {median:?}, p99 {p99:?}, most {:?}", waits[tasks - 1]);
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_another_agent_is_refused_and_what_runs_there_goes_on() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.decides(vec![placed("fw/t1", 1, Some(shell(WAITS)))]);
+    cell.status("fw/t1", TaskState::Running).await;
+    agent.leave().await;
+    let refused = cell.agent_named("a2", None).end().await;
+    assert!(matches!(refused, agent::Error::Identity(agent::identity::Error::OtherAgent { .. })), "{refused}");
+    assert!(alive(supervisor_of(&cell, "fw~t1.1")));
+    let first = cell.report(1).await.identity.expect("an identity");
+    let agent = cell.agent();
+    assert_eq!(cell.report(2).await.identity, Some(first), "made once");
+    assert!(cell.query(1).await.contains("&run=1&connection=1"));
+    assert!(cell.query(2).await.contains("&run=2&connection=1"));
+    fs::write(cell.work("fw~t1.1").join("go"), "").expect("told");
+    cell.status("fw/t1", TaskState::Failed).await;
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_ends_when_its_agents_directory_was_deleted_whether_or_not_an_agent_runs() {
+    for agent_runs in [false, true] {
+        let cell = Cell::new().await;
+        let agent = cell.agent();
+        cell.report(1).await;
+        cell.decides(vec![placed("fw/t1", 1, Some(shell("exec sleep 1000")))]);
+        cell.status("fw/t1", TaskState::Running).await;
+        let supervisor = supervisor_of(&cell, "fw~t1.1");
+        let agent = if agent_runs {
+            Some(agent)
+        } else {
+            agent.leave().await;
+            None
+        };
+        fs::remove_dir_all(cell.directory.path()).expect("deleted");
+        until("the task ended", || !alive(supervisor));
+        if let Some(agent) = agent {
+            let end = agent.end().await;
+            assert!(matches!(end, agent::Error::DirectoryGone { .. }), "{end}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_finds_a_gateway_that_moved_by_the_file_that_says_where_it_is() {
+    let (mut cell, says) = (Cell::new().await, tempfile::tempdir().expect("a directory"));
+    let file = says.path().join("gateway-url");
+    fs::write(&file, cell.url()).expect("written");
+    let agent = cell.agent_named("a1", Some(file.clone()));
+    cell.report(1).await;
+    // The port that the agent was started with is another program's from now on, which takes connections.
+    let _other = cell.moves().await;
+    fs::write(&file, format!("{}\n", cell.url())).expect("written");
+    cell.report(2).await;
+    agent.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_ahead_of_the_cells_log_says_so_and_gives_up_what_the_log_lost() {
+    let cell = Cell::new().await;
+    let agent = cell.agent();
+    cell.report(1).await;
+    cell.decides(Vec::new());
+    cell.decides(vec![placed("fw/t1", 1, Some(shell("exec sleep 1000")))]);
+    let (_, running) = cell.status("fw/t1", TaskState::Running).await;
+    let before = supervisor_of(&cell, "fw~t1.1");
+    agent.leave().await;
+    cell.loses_its_log();
+    let agent = cell.agent();
+    assert!(cell.report_that_strayed().await > Offset(0), "the last offset that was obeyed");
+    // The cell gives the same number to another start, at another place of the log.
+    cell.decides(Vec::new());
+    cell.decides(Vec::new());
+    cell.decides(vec![placed("fw/t1", 1, Some(shell("exit 7")))]);
+    assert_eq!(cell.end("fw/t1", TaskState::Failed).await.exit_code, Some(7));
+    assert!(!alive(before), "the lost start has ended, and was not taken for the new one");
+    assert_eq!(running.incarnation.0, 1);
+    assert_eq!(cell.statuses(), ["fw/t1 running", "fw/t1 running", "fw/t1 failed"]);
     agent.leave().await;
 }

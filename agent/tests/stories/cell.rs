@@ -10,7 +10,7 @@ use std::{
 
 use agent::{Config, output::Kept};
 use command_log::{
-    remote::protocol::{ExpectedTask, FromAgent, FromGateway, LinkStored, Stream},
+    remote::protocol::{CLOSE_STRAYED, ExpectedTask, FromAgent, FromGateway, LinkStored, Stream},
     telemetry::Sample,
 };
 use futures_util::{SinkExt, StreamExt};
@@ -27,7 +27,10 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
-use tokio_tungstenite::{WebSocketStream, accept_hdr_async, tungstenite::Message};
+use tokio_tungstenite::{
+    WebSocketStream, accept_hdr_async,
+    tungstenite::{Message, protocol::CloseFrame},
+};
 
 use crate::supervised::SUPERVISOR;
 
@@ -47,6 +50,8 @@ struct State {
     answers: Vec<FromAgent>,
     ask: Vec<FromGateway>,
     queries: Vec<String>,
+    /// The next connection that resumes is told that the log lost its place.
+    strays: bool,
     /// Appends are taken but not answered, and the connection is closed at the first.
     drops_appends: bool,
 }
@@ -150,15 +155,25 @@ impl Cell {
 
     /// Starts the agent on the cell's directory.
     pub fn agent(&self) -> Running {
-        self.agent_with(vec![SUPERVISOR.into()])
+        self.agent_of("a1", None, vec![SUPERVISOR.into()])
     }
 
     /// The same, with another way to start a supervisor.
     pub fn agent_with(&self, supervisor_command: Vec<OsString>) -> Running {
+        self.agent_of("a1", None, supervisor_command)
+    }
+
+    /// Starts an agent of this name on the cell's directory.
+    pub fn agent_named(&self, name: &str, gateway_url_file: Option<PathBuf>) -> Running {
+        self.agent_of(name, gateway_url_file, vec![SUPERVISOR.into()])
+    }
+
+    fn agent_of(&self, name: &str, gateway_url_file: Option<PathBuf>, supervisor_command: Vec<OsString>) -> Running {
         let (shutdown, told) = watch::channel(false);
         let config = Config {
-            id: me(),
+            id: AgentId::new(name).expect("a legal id"),
             gateway_url: self.url(),
+            gateway_url_file,
             token: None,
             directory: self.directory.path().to_owned(),
             resources: None,
@@ -169,6 +184,17 @@ impl Cell {
             shutdown: told,
         };
         Running { shutdown, agent: tokio::spawn(agent::run(config)) }
+    }
+
+    /// Ends every connection and listens elsewhere. Whoever holds what is returned has the port from before.
+    pub async fn moves(&mut self) -> TcpListener {
+        self.gateway.abort();
+        let _ = (&mut self.gateway).await;
+        let before = TcpListener::bind(("127.0.0.1", self.port)).await.expect("the port is free again");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        self.port = listener.local_addr().expect("an address").port();
+        self.gateway = tokio::spawn(serve(listener, Arc::clone(&self.state), self.changed.clone()));
+        before
     }
 
     pub fn sandboxes(&self) -> PathBuf {
@@ -206,9 +232,19 @@ impl Cell {
         self.push(DecisionV1 { epoch: EpochNumber(1), from, to, chain: Chain::default(), answers }.to_record())
     }
 
+    /// The cell forgets all that it decided, and what it knew of tasks: it was put back to its first record.
+    pub fn loses_its_log(&self) {
+        self.change(|state| {
+            state.view.truncate(1);
+            (state.next, state.answered) = (1, 0);
+            state.expected.clear();
+            state.strays = true;
+        });
+    }
+
     /// What the cell will say on the next connection.
     pub fn expects(&self, tasks: &[&str]) {
-        let expected = |name: &&str| ExpectedTask { task: task(name), incarnation: Incarnation(1) };
+        let expected = |name: &&str| ExpectedTask { task: task(name), incarnation: Incarnation(1), placed: Offset(0) };
         self.change(|state| state.expected = tasks.iter().map(expected).collect());
     }
 
@@ -274,6 +310,15 @@ impl Cell {
             _ => None,
         };
         self.wait_for("a report", |state| state.commands.iter().filter_map(reports).nth(number - 1)).await
+    }
+
+    /// The first report that the log lost what the agent had obeyed.
+    pub async fn report_that_strayed(&self) -> Offset {
+        let strayed = |(_, command): &(Envelope, Command)| match command {
+            Command::ReportAgent(body) => body.strayed,
+            _ => None,
+        };
+        self.wait_for("a report", |state| state.commands.iter().find_map(strayed)).await
     }
 
     pub async fn sample(&self, look: impl Fn(&Sample) -> bool) -> Sample {
@@ -345,15 +390,22 @@ async fn connection(stream: TcpStream, state: Arc<Mutex<State>>, changed: watch:
     };
     let Ok(mut socket) = accept_hdr_async(stream, callback).await else { return };
     let from = query.split('&').find_map(|pair| pair.strip_prefix("from=")?.parse::<u64>().ok());
+    let strays;
     let (greeting, mut sent) = {
         let mut state = state.lock().expect("no panic");
         state.queries.push(query);
+        strays = from.is_some() && std::mem::take(&mut state.strays);
         let to = state.answered.checked_sub(1).map(Offset);
-        let expected = FromGateway::Expected { epoch: EpochNumber(1), to, tasks: state.expected.clone() };
+        let expected =
+            FromGateway::Expected { epoch: EpochNumber(1), to, chain: Chain::default(), tasks: state.expected.clone() };
         (expected, from.unwrap_or(state.answered))
     };
     changed.send_modify(|count| *count += 1);
     let mut news = changed.subscribe();
+    if strays {
+        let _ = socket.close(Some(CloseFrame { code: CLOSE_STRAYED.into(), reason: "".into() })).await;
+        return;
+    }
     if socket.send(Message::Binary(greeting.encode())).await.is_err() {
         return;
     }

@@ -15,14 +15,21 @@ fn report() -> Record {
     let key = Key::new("report:1").expect("a legal key");
     let envelope = Envelope { principal, key, caused_by: None, class: Class::Exogenous };
     let attributes = std::collections::BTreeMap::new();
-    let body = ReportAgentV1 { agent: me(), capacity: Resources::default(), attributes };
+    let body = ReportAgentV1 { agent: me(), capacity: Resources::default(), attributes, identity: None, strayed: None };
     Command::ReportAgent(body).to_record(&envelope)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_is_followed_and_appended_to_like_any_log() {
     let cell = Cell::new().await;
-    let config = Config { url: cell.url(), agent: me(), token: None };
+    let config = Config {
+        url: cell.url(),
+        url_file: None,
+        agent: me(),
+        identity: "d1".parse().expect("legal"),
+        run: 1,
+        token: None,
+    };
     let log = Arc::new(RemoteLog::open(config, None).expect("a legal address"));
     assert_eq!(log.append(vec![report()]).await.expect("an append").len(), 1);
     let at = cell.decides(vec![placed("fw/t1", 1, Some(shell("true")))]);

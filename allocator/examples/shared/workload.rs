@@ -45,7 +45,13 @@ impl Workload {
     pub(crate) fn machine(&mut self, number: usize) -> (Record, u64) {
         let cores = CORES[self.below(CORES.len())];
         let capacity = Resources::of(MilliCpu(cores * 1000), MiB(cores * 4096));
-        let report = ReportAgentV1 { agent: machine_id(number), capacity, attributes: BTreeMap::new() };
+        let report = ReportAgentV1 {
+            agent: machine_id(number),
+            capacity,
+            attributes: BTreeMap::new(),
+            identity: None,
+            strayed: None,
+        };
         (self.seal(&Command::ReportAgent(report)), cores * 1000)
     }
 

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use log_schema::{
     AgentId, Resources,
-    event::{AgentAdmittedV1, AgentChangedV1, AgentLeavingV1, AgentRemovedV1, AgentReturnedV1, AgentUnreachableV1},
+    event::{
+        AgentAdmittedV1, AgentChangedV1, AgentIdentifiedV1, AgentLeavingV1, AgentRemovedV1, AgentReturnedV1,
+        AgentUnreachableV1,
+    },
 };
 
 use crate::state::{
@@ -20,6 +23,7 @@ impl State {
         self.agents.insert(Agent {
             id: agent,
             number,
+            identity: None,
             standing: Standing::Up,
             free: capacity.clone(),
             overcommitted: false,
@@ -60,6 +64,11 @@ impl State {
     pub(crate) fn agent_returned(&mut self, event: &AgentReturnedV1) {
         let number = self.agent_no(&event.agent);
         self.set_standing(number, Standing::Up);
+    }
+
+    pub(crate) fn agent_identified(&mut self, event: &AgentIdentifiedV1) {
+        let number = self.agent_no(&event.agent);
+        self.agents.get_mut(number).identity = Some(event.identity.clone());
     }
 
     pub(crate) fn agent_leaving(&mut self, event: &AgentLeavingV1) {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use compact_str::CompactString;
 use log_schema::{
-    Event, Refusal,
+    AgentId, AgentIdentity, Event, Refusal,
     command::ReportAgentV1,
     event::{
-        AgentAdmittedV1, AgentChangedV1, AgentOvercommittedV1, AgentRelievedV1, AgentReturnedV1, OfferEnd, OfferEndedV1,
+        AgentAdmittedV1, AgentChangedV1, AgentIdentifiedV1, AgentOvercommittedV1, AgentRelievedV1, AgentReturnedV1,
+        AgentStrayedV1, OfferEnd, OfferEndedV1,
     },
 };
 
@@ -37,11 +38,37 @@ pub(super) fn decide(emit: &mut Emit<'_>, command: ReportAgentV1) -> Result<(), 
     if known.is_none() && command.capacity.cpu.is_zero() && command.capacity.mem.is_zero() {
         return Err(Refusal::CapacityEmpty { agent: command.agent });
     }
+    known.map_or(Ok(()), |known| check_identity(known, &command))?;
+    let ReportAgentV1 { agent, identity, strayed, .. } = command.clone();
     match known {
         None => admit(emit, command),
         Some(_) => update(emit, command),
     }
+    identify(emit, agent.clone(), identity);
+    if let Some(obeyed) = strayed {
+        emit.emit(Event::AgentStrayed(AgentStrayedV1 { agent, obeyed }));
+    }
     Ok(())
+}
+
+/// While an agent is up, its name is its own: another directory would take over its tasks, and know none of them.
+fn check_identity(known: &Agent, command: &ReportAgentV1) -> Result<(), Refusal> {
+    match (&known.identity, &command.identity) {
+        (Some(holder), Some(identity)) if holder != identity && known.is_up() => Err(Refusal::AgentIdentityTaken {
+            agent: command.agent.clone(),
+            identity: identity.clone(),
+            holder: holder.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// An agent that does not say its identity keeps the one that is known.
+fn identify(emit: &mut Emit<'_>, agent: AgentId, identity: Option<AgentIdentity>) {
+    let known = emit.state.agents.by_id(&agent).and_then(|known| known.identity.clone());
+    if let Some(identity) = identity.filter(|identity| known.as_ref() != Some(identity)) {
+        emit.emit(Event::AgentIdentified(AgentIdentifiedV1 { agent, identity }));
+    }
 }
 
 fn check_attributes(attributes: &BTreeMap<CompactString, CompactString>) -> Result<(), Refusal> {
@@ -65,14 +92,14 @@ fn check_known(known: &Agent) -> Result<(), Refusal> {
 }
 
 fn admit(emit: &mut Emit<'_>, command: ReportAgentV1) {
-    let ReportAgentV1 { agent, capacity, attributes } = command;
+    let ReportAgentV1 { agent, capacity, attributes, .. } = command;
     let number = emit.state.agents.next_number();
     emit.emit(Event::AgentAdmitted(AgentAdmittedV1 { agent, number, capacity, attributes }));
 }
 
 /// What the agent has now is the truth, whatever its tasks hold.
 fn update(emit: &mut Emit<'_>, command: ReportAgentV1) {
-    let ReportAgentV1 { agent, capacity, attributes } = command;
+    let ReportAgentV1 { agent, capacity, attributes, .. } = command;
     let number = emit.state.agents.number(&agent).expect("looked up before");
     let known = emit.state.agents.get(number);
     let (away, offers) = (!known.is_up(), known.offers.clone());

@@ -51,6 +51,8 @@ pub(super) fn event_bytes_max(event: &Event) -> usize {
         | Event::AgentResumed(_)
         | Event::AgentUnreachable(_)
         | Event::AgentReturned(_)
+        | Event::AgentIdentified(_)
+        | Event::AgentStrayed(_)
         | Event::AgentLeaving(_)
         | Event::AgentRemoved(_)
         | Event::JobScaled(_)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use compact_str::{CompactString, format_compact};
-use log_schema::{AgentId, JobId, OfferId, PortRanges, Resources, TaskId, TaskOwner, event::StartFault};
+use log_schema::{AgentId, AgentIdentity, JobId, OfferId, PortRanges, Resources, TaskId, TaskOwner, event::StartFault};
 use serde::{Deserialize, Serialize};
 
 use super::{frameworks::FrameworkNo, hosted::Hosted, names::Names, timers::TimerId};
@@ -68,6 +68,8 @@ pub struct Agent {
     pub id: AgentId,
     /// Its number.
     pub number: AgentNo,
+    /// Its directory, as far as it has said.
+    pub identity: Option<AgentIdentity>,
     /// Whether it can be used.
     pub standing: Standing,
     /// All that it has.

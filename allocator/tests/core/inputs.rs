@@ -78,8 +78,16 @@ fn bytes_may_say_more_custom_resources_than_text_and_are_refused() {
     let custom = (0..65).map(|number| (number.to_compact_string() + "x", 1)).collect::<BTreeMap<CompactString, u64>>();
     let capacity = Resources { custom, ..Resources::of(MilliCpu(1000), MiB(1024)) };
     let agent = "a9".parse().expect("an id");
-    let refusal =
-        take(&mut cell, &Command::ReportAgent(ReportAgentV1 { agent, capacity, attributes: BTreeMap::new() }));
+    let refusal = take(
+        &mut cell,
+        &Command::ReportAgent(ReportAgentV1 {
+            agent,
+            capacity,
+            attributes: BTreeMap::new(),
+            identity: None,
+            strayed: None,
+        }),
+    );
     let expected = "custom resources is 65, and may be 0 to 64";
     assert_eq!(refusal.map(|refusal| refusal.to_string()).as_deref(), Some(expected));
 }

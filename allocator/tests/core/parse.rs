@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, fmt::Debug, str::FromStr};
 use allocator::State;
 use compact_str::CompactString;
 use log_schema::{
-    AgentId, Command, FrameworkId, Incarnation, JobId, OfferId, Record, Resources, RoleName, TaskId, TaskOwner,
+    AgentId, Command, FrameworkId, Incarnation, JobId, OfferId, Offset, Record, Resources, RoleName, TaskId, TaskOwner,
     TaskState, TimeMs,
     command::{
         AcceptOffersV1, ActivateLogicV1, DeclineOffersV1, KillTaskV1, LaunchV1, MarkAgentUnreachableV1, Policy,
@@ -127,8 +127,10 @@ fn command(words: &mut Words, state: &State) -> Command {
 
 fn report_agent(words: &mut Words) -> Command {
     let capacity = words.resources();
+    let identity = words.take("in").map(|identity| identity.parse().expect("an identity"));
+    let strayed = words.take("strayed").map(|obeyed| Offset(obeyed.parse().expect("an offset")));
     let attributes = words.take_all("").into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-    Command::ReportAgent(ReportAgentV1 { agent: words.id::<AgentId>(1), capacity, attributes })
+    Command::ReportAgent(ReportAgentV1 { agent: words.id::<AgentId>(1), capacity, attributes, identity, strayed })
 }
 
 fn submit_job(words: &mut Words) -> Command {

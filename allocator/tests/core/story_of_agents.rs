@@ -189,3 +189,22 @@ fn unreachable_and_removed_agents_lose_their_offers() {
     7 offer.ended o3 agent_changed; agent.changed a1 cpu=5 mem=4Gi; offer.made o4 to f1 of a1 cpu=5 mem=4Gi
     ");
 }
+
+#[test]
+fn the_name_of_an_agent_that_is_up_is_not_given_to_another_directory() {
+    assert_snapshot!(story("
+        agent a1 cpu=4 mem=4Gi in=d1
+        agent a1 cpu=4 mem=4Gi in=d2
+        unreachable a1
+        agent a1 cpu=8 mem=4Gi in=d2
+        agent a1 cpu=4 mem=4Gi in=d1
+        agent a1 cpu=8 mem=4Gi in=d2 strayed=17
+    "), @"
+    1 agent.admitted a1 cpu=4 mem=4Gi; agent.identified a1 in d1
+    2 refused 25 AgentIdentityTaken: agent a1 is up in another directory (identity d1); d2 may take its name when that agent is unreachable or removed
+    3 agent.unreachable a1
+    4 agent.changed a1 cpu=8 mem=4Gi; agent.returned a1; agent.identified a1 in d2
+    5 refused 25 AgentIdentityTaken: agent a1 is up in another directory (identity d2); d1 may take its name when that agent is unreachable or removed
+    6 agent.strayed a1 obeyed up to 17
+    ");
+}

@@ -74,6 +74,8 @@ fn about(event: &Event) -> String {
         Event::AgentPortsFreed(e) => format!("{} {}", e.agent, e.ports),
         Event::AgentUnreachable(e) => e.agent.to_string(),
         Event::AgentReturned(e) => e.agent.to_string(),
+        Event::AgentIdentified(e) => format!("{} in {}", e.agent, e.identity),
+        Event::AgentStrayed(e) => format!("{} obeyed up to {}", e.agent, e.obeyed),
         Event::AgentLeaving(e) => e.agent.to_string(),
         Event::AgentRemoved(e) => e.agent.to_string(),
         Event::JobAccepted(e) => e.spec.id.to_string(),

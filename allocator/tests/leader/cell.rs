@@ -82,6 +82,8 @@ pub(crate) fn agent(name: &str) -> Command {
         agent: AgentId::new(name).expect("legal"),
         capacity: "cpu=4 mem=8Gi".parse().expect("legal"),
         attributes: std::collections::BTreeMap::new(),
+        identity: None,
+        strayed: None,
     })
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use log_schema::{DecisionV1, EpochNumber, EpochV1, Kind, Offset, Record, codec};
+use log_schema::{Chain, DecisionV1, EpochNumber, EpochV1, Kind, Offset, Record, codec};
 use tokio::sync::{mpsc, watch};
 
 use super::{
@@ -34,7 +34,9 @@ struct Received {
     low: Offset,
     records: VecDeque<Stored>,
     epoch: EpochNumber,
-    to: Option<Offset>,
+    to: Option<(Offset, Chain)>,
+    /// The end of the first decision that was taken note of.
+    joined: Option<(Offset, Chain)>,
 }
 
 impl RemoteLog {
@@ -48,7 +50,8 @@ impl RemoteLog {
         let received = Arc::new(Mutex::new(Received {
             low,
             epoch,
-            to: position.map(|position| position.to),
+            to: position.map(|position| (position.to, position.chain)),
+            joined: position.map(|position| position.joined),
             ..Received::default()
         }));
         let (raise, high) = watch::channel(low);
@@ -88,8 +91,8 @@ async fn keep(
                 raise.send_replace(next);
             }
         }
-        if let Some(to) = received.to {
-            let moved = Position { next: *raise.borrow(), epoch: received.epoch, to };
+        if let (Some((to, chain)), Some(joined)) = (received.to, received.joined) {
+            let moved = Position { next: *raise.borrow(), epoch: received.epoch, to, chain, joined };
             *position.lock().expect("nobody panics while holding a position") = Some(moved);
         }
     }
@@ -117,7 +120,8 @@ impl Received {
             }
             Some(Kind::Decision) => {
                 if let Ok(decision) = codec::decode::<DecisionV1>("decision", &record.payload) {
-                    self.to = Some(decision.to);
+                    self.to = Some((decision.to, decision.chain));
+                    self.joined = self.joined.or(self.to);
                 }
             }
             _ => {}

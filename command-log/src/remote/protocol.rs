@@ -6,7 +6,7 @@
 //! that speaks another [`VERSION`] is turned away when it connects.
 //!
 //! ```text
-//! agent ── GET /v1/link?version=1&agent=a1&from=812&epoch=3&to=809 ──> gateway
+//! agent ── GET /v1/link?version=2&agent=a1&identity=…&run=4&connection=2&from=812&epoch=3&to=809 ──> gateway
 //!       <── Expected { to: 830, … }      what the cell believes to run on the agent
 //!       <── Watermarks { … }             at least every WATERMARKS_INTERVAL_MS
 //!       <── Records [ … ]                the filtered log from offset 812 on
@@ -31,18 +31,18 @@
 //!   `JobEnded` of such a job is sent too, and both sides then forget that it was accepted.
 //! - A decision that answers nothing below `to + 1` may overlap what was sent on an older connection;
 //!   answers at offsets that the agent has obeyed are skipped by it, by their `at`.
-//! - Answers to the agent's own commands (principal `agent:ID`) are kept when they are refusals.
+//! - Refusals of what an agent said of itself (those that name it) are kept.
 //! - Commands and ticks are left out. The chain of a trimmed decision is that of the full one and
 //!   cannot be checked on the view; the gateway has checked it.
 
 use bytes::Bytes;
-use log_schema::{AgentId, EpochNumber, Incarnation, Offset, Record, TaskId, TimeMs, codec};
+use log_schema::{AgentId, AgentIdentity, Chain, EpochNumber, Incarnation, Offset, Record, TaskId, TimeMs, codec};
 use serde::{Deserialize, Serialize};
 
 use crate::telemetry::Sample;
 
 /// The version of this protocol.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Where the link is, on the gateway's address.
 pub const LINK_PATH: &str = "/v1/link";
 /// The largest message in either direction, in bytes: one record of the largest size, and room.
@@ -58,11 +58,18 @@ pub const SILENCE_MS_MAX: u64 = 10_000;
 /// How long the gateway may hold back decisions that say nothing to the agent, in milliseconds.
 pub const COALESCED_MS_MAX: u64 = 1000;
 
-/// Close code: the same agent opened a newer link. The agent must not come back by itself.
+/// Close code: the same agent opened a newer link, by the numbers that it gives its connections itself.
 pub const CLOSE_SUPERSEDED: u16 = 4409;
+/// Close code: an agent of this name works in another directory, and is up. Connecting again cannot help while it is.
+pub const CLOSE_IDENTITY_TAKEN: u16 = 4423;
 /// Close code: `from` is below what the log still holds or above its end. The agent starts afresh,
 /// without `from`, and trusts [`FromGateway::Expected`].
 pub const CLOSE_OUT_OF_RANGE: u16 = 4416;
+/// Close code: the log holds where the agent joined, but not what it obeyed last: it was put back to an older copy.
+/// The agent starts afresh, and gives up what was started by the part that was lost.
+pub const CLOSE_STRAYED: u16 = 4410;
+/// Close code: the log does not hold where the agent joined: it is another cell's.
+pub const CLOSE_OTHER_CELL: u16 = 4421;
 /// Close code: the message before could not be decoded.
 pub const CLOSE_MALFORMED: u16 = 4400;
 /// Close code: another version of the protocol.
@@ -75,6 +82,13 @@ pub struct Query {
     pub version: u16,
     /// Who connects.
     pub agent: AgentId,
+    /// Which directory the agent works in.
+    pub identity: AgentIdentity,
+    /// How often an agent was started in this directory. Of two runs of one identity the later one counts.
+    pub run: u64,
+    /// The connections of this run, counted by the agent: however late a gateway that stood still takes
+    /// notice of a connection, an older one never takes the place of a newer one.
+    pub connection: u64,
     /// The first log offset that the agent has not read. Absent on the very first connection of an
     /// agent: the view then starts right after [`FromGateway::Expected`]'s `to`, because an agent
     /// without a memory must not obey history.
@@ -87,6 +101,15 @@ pub struct Query {
     /// The last offset that this decision answered. The first decision sent states `to + 1` as `from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Offset>,
+    /// The chain of the log up to `to`, in hexadecimal digits: the log may hold another record there by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<String>,
+    /// The end of the first decision that an agent of this directory took note of, and the chain up to there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<Offset>,
+    /// See `joined`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined_chain: Option<String>,
 }
 
 /// A record on the link.
@@ -157,7 +180,9 @@ pub enum FromGateway {
     /// ended, as of the answers up to `to` (`None`: nothing was ever decided) in `epoch` (0: nobody has
     /// led). The agent compares once it has itself obeyed up to `to`: it reports tasks that it knows
     /// nothing of as failed, and kills those that the cell does not know.
-    Expected { epoch: EpochNumber, to: Option<Offset>, tasks: Vec<ExpectedTask> },
+    ///
+    /// `chain` is that of the log up to `to`.
+    Expected { epoch: EpochNumber, to: Option<Offset>, chain: Chain, tasks: Vec<ExpectedTask> },
     /// Asks for output of a task; answered by `LogChunk` or `LogFailed` with the same number.
     ReadLog {
         /// Chosen by the gateway, unique on this connection.
@@ -184,6 +209,8 @@ pub struct ExpectedTask {
     pub task: TaskId,
     /// Which start of it.
     pub incarnation: Incarnation,
+    /// The offset of the decision that placed it: after a loss of records the same number may be another start.
+    pub placed: Offset,
 }
 
 /// An output stream of a task.

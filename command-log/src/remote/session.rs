@@ -19,8 +19,8 @@ use tokio_tungstenite::{
 use super::{
     BACKOFF_MIN, Config, Error, Inbound, Outgoing, Pending, Position, SharedPosition,
     protocol::{
-        CLOSE_OUT_OF_RANGE, CLOSE_SUPERSEDED, CLOSE_VERSION, FromAgent, FromGateway, LINK_PATH, MESSAGE_BYTES_MAX,
-        SILENCE_MS_MAX, VERSION,
+        CLOSE_IDENTITY_TAKEN, CLOSE_OTHER_CELL, CLOSE_OUT_OF_RANGE, CLOSE_STRAYED, CLOSE_SUPERSEDED, CLOSE_VERSION,
+        FromAgent, FromGateway, LINK_PATH, MESSAGE_BYTES_MAX, SILENCE_MS_MAX, VERSION,
     },
 };
 
@@ -34,19 +34,26 @@ pub(super) enum End {
     Final(Error),
     /// The gateway does not hold the position.
     OutOfRange,
+    /// The log does not hold what was obeyed last.
+    Strayed,
     /// Connecting again may help.
     TryAgain(Error),
 }
 
 /// Refuses a configuration that no connection can be made with.
 pub(super) fn check(config: &Config) -> Result<(), Error> {
-    config.urls().try_for_each(|url| request(config, url, None).map(drop))
+    super::listed(&config.url).try_for_each(|url| request(config, url, 0, None).map(drop))
 }
 
-/// Connects and serves the connection; `backoff` starts over once one is open.
+/// Whether a connection can be tried to this address.
+pub(super) fn is_legal(config: &Config, url: &str) -> bool {
+    request(config, url, 0, None).is_ok()
+}
+
+/// Connects and serves the connection; `backoff` starts over once the gateway has begun to serve it.
 pub(super) async fn serve(
     config: &Config,
-    url: &str,
+    (url, connection): (&str, u64),
     position: &SharedPosition,
     pending: &mut Pending,
     outgoing: &mut mpsc::Receiver<Outgoing>,
@@ -54,7 +61,7 @@ pub(super) async fn serve(
     backoff: &mut Duration,
 ) -> End {
     let from = *position.lock().expect("nobody panics while holding a position");
-    let request = match request(config, url, from) {
+    let request = match request(config, url, connection, from) {
         Ok(request) => request,
         Err(error) => return End::Final(error),
     };
@@ -62,7 +69,6 @@ pub(super) async fn serve(
         Ok(socket) => socket,
         Err(error) => return End::TryAgain(error),
     };
-    *backoff = BACKOFF_MIN;
     if inbound.send(Inbound::Connected(from)).await.is_err() {
         return End::Unused;
     }
@@ -71,7 +77,7 @@ pub(super) async fn serve(
             return End::TryAgain(error);
         }
     }
-    exchange(config, &mut socket, pending, outgoing, inbound).await
+    exchange(config, &mut socket, pending, outgoing, inbound, backoff).await
 }
 
 async fn exchange(
@@ -80,6 +86,7 @@ async fn exchange(
     pending: &mut Pending,
     outgoing: &mut mpsc::Receiver<Outgoing>,
     inbound: &mpsc::Sender<Inbound>,
+    backoff: &mut Duration,
 ) -> End {
     let silence = Duration::from_millis(SILENCE_MS_MAX);
     let quiet = tokio::time::sleep(silence);
@@ -88,7 +95,7 @@ async fn exchange(
         tokio::select! {
             message = socket.next() => {
                 quiet.as_mut().reset(tokio::time::Instant::now() + silence);
-                match take(config, message, pending, inbound).await {
+                match take(config, message, pending, inbound, backoff).await {
                     Ok(()) => {}
                     Err(end) => return end,
                 }
@@ -115,6 +122,7 @@ async fn take(
     message: Option<Result<Message, tungstenite::Error>>,
     pending: &mut Pending,
     inbound: &mpsc::Sender<Inbound>,
+    backoff: &mut Duration,
 ) -> Result<(), End> {
     let bytes = match message {
         Some(Ok(Message::Binary(bytes))) => bytes,
@@ -124,6 +132,10 @@ async fn take(
         None => return Err(closed(config, None)),
     };
     let message = FromGateway::decode(&bytes).map_err(|source| End::TryAgain(Error::Malformed { source }))?;
+    if matches!(message, FromGateway::Expected { .. }) {
+        // Not when the socket opens: a gateway that turns agents away must not be asked again and again at once.
+        *backoff = BACKOFF_MIN;
+    }
     match message {
         FromGateway::Appended { request, offsets } => pending.answer(request, Ok(offsets)),
         FromGateway::Failed { request, code, message } => {
@@ -143,8 +155,12 @@ fn closed(config: &Config, frame: Option<CloseFrame>) -> End {
     let (code, reason) = frame.map_or((0, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
     match code {
         CLOSE_SUPERSEDED => End::Final(Error::Superseded { agent: config.agent.clone() }),
+        CLOSE_IDENTITY_TAKEN => End::Final(Error::IdentityTaken { agent: config.agent.clone(), reason }),
         CLOSE_VERSION => End::Final(Error::Version),
         CLOSE_OUT_OF_RANGE => End::OutOfRange,
+        CLOSE_STRAYED => End::Strayed,
+        // The agent's own cell may listen elsewhere, or again later.
+        CLOSE_OTHER_CELL => End::TryAgain(Error::OtherCell { agent: config.agent.clone() }),
         _ => End::TryAgain(Error::ClosedByGateway { code, reason }),
     }
 }
@@ -171,16 +187,19 @@ async fn connect(request: Request) -> Result<Socket, Error> {
 }
 
 /// The handshake: the address with its query string, and the token where there is one.
-fn request(config: &Config, url: &str, from: Option<Position>) -> Result<Request, Error> {
+fn request(config: &Config, url: &str, connection: u64, from: Option<Position>) -> Result<Request, Error> {
     let wrong = |why: &str| Error::Address { url: url.to_owned(), why: why.into() };
     let base = match url.split_once("://") {
         Some(("http" | "ws", rest)) => rest.trim_end_matches('/'),
         Some(("https" | "wss", _)) => return Err(wrong("links over TLS are not supported yet")),
         _ => return Err(wrong("it must start with http:// or ws://")),
     };
-    let mut url = format!("ws://{base}{LINK_PATH}?version={VERSION}&agent={}", config.agent);
-    if let Some(Position { next, epoch, to }) = from {
-        url = format!("{url}&from={next}&epoch={epoch}&to={to}");
+    let Config { agent, identity, run, .. } = config;
+    let who = format!("agent={agent}&identity={identity}&run={run}&connection={connection}");
+    let mut url = format!("ws://{base}{LINK_PATH}?version={VERSION}&{who}");
+    if let Some(Position { next, epoch, to, chain, joined: (joined, joined_chain) }) = from {
+        let place = format!("from={next}&epoch={epoch}&to={to}&chain={chain}");
+        url = format!("{url}&{place}&joined={joined}&joined_chain={joined_chain}");
     }
     let mut request = url.into_client_request().map_err(|error| wrong(&error.to_string()))?;
     if let Some(token) = &config.token {
@@ -193,19 +212,25 @@ fn request(config: &Config, url: &str, from: Option<Position>) -> Result<Request
 
 #[cfg(test)]
 mod tests {
-    use log_schema::{AgentId, EpochNumber, Offset};
+    use log_schema::{AgentId, AgentIdentity, Chain, EpochNumber, Offset};
 
     use super::*;
 
     fn config(url: &str) -> Config {
-        Config { url: url.into(), agent: AgentId::new("a1").expect("a legal id"), token: Some("t".into()) }
+        let (agent, identity) = (AgentId::new("a1").expect("a legal id"), AgentIdentity::new("d1").expect("legal"));
+        Config { url: url.into(), url_file: None, agent, identity, run: 4, token: Some("t".into()) }
     }
 
     #[test]
     fn a_link_resumes_by_its_query_string() {
-        let position = Position { next: Offset(812), epoch: EpochNumber(3), to: Offset(809) };
-        let request = request(&config(""), "http://127.0.0.1:7070/", Some(position)).expect("a legal address");
-        assert_eq!(request.uri().to_string(), "ws://127.0.0.1:7070/v1/link?version=1&agent=a1&from=812&epoch=3&to=809");
+        let (to, chain) = (Offset(809), Chain([7; 32]));
+        let position =
+            Position { next: Offset(812), epoch: EpochNumber(3), to, chain, joined: (Offset(5), Chain::default()) };
+        let request = request(&config(""), "http://127.0.0.1:7070/", 2, Some(position)).expect("a legal address");
+        let wanted =
+            "ws://127.0.0.1:7070/v1/link?version=2&agent=a1&identity=d1&run=4&connection=2&from=812&epoch=3&to=809";
+        let chains = format!("&chain={chain}&joined=5&joined_chain={}", Chain::default());
+        assert_eq!(request.uri().to_string(), format!("{wanted}{chains}"));
         assert_eq!(request.headers()[AUTHORIZATION], "Bearer t");
     }
 

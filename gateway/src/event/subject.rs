@@ -33,6 +33,8 @@ impl<'a> Subjects<'a> {
             Event::AgentPortsFreed(e) => Self::agent(&e.agent),
             Event::AgentUnreachable(e) => Self::agent(&e.agent),
             Event::AgentReturned(e) => Self::agent(&e.agent),
+            Event::AgentIdentified(e) => Self::agent(&e.agent),
+            Event::AgentStrayed(e) => Self::agent(&e.agent),
             Event::AgentLeaving(e) => Self::agent(&e.agent),
             Event::AgentRemoved(e) => Self::agent(&e.agent),
             Event::JobAccepted(e) => Self { role: Some(&e.spec.role), ..Self::job(&e.spec.id) },

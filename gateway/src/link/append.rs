@@ -3,11 +3,11 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use command_log::remote::protocol::{FailureCode, FromGateway, LinkRecord, RECORDS_PER_MESSAGE_MAX};
-use log_schema::{AgentId, Command, Record};
+use log_schema::{AgentId, Class, Command, Record};
 use tokio::sync::mpsc;
 
 use super::End;
-use crate::{error::chain, gateway::Gateway};
+use crate::{error::chain, gateway::Gateway, identity::AGENT_PRINCIPAL_PREFIX};
 
 /// One request to append.
 pub(crate) struct Request {
@@ -57,20 +57,22 @@ async fn append(gateway: &Gateway, agent: &AgentId, records: Vec<LinkRecord>) ->
     Ok(offsets)
 }
 
-/// Whether the record is a command that this agent may send.
+/// Whether the record is a command that this agent may send: one that agents speak, about itself, under its own
+/// name and as what it is. What a link writes is history for every reader, replay and what-if included.
 fn check(agent: &AgentId, record: &Record) -> Result<(), No> {
-    let forbidden = |why: String| (FailureCode::Forbidden, why);
-    let (_, command) = Command::from_record(record).map_err(|error| forbidden(chain(&error)))?;
-    let about = match &command {
-        Command::ReportAgent(report) => &report.agent,
-        Command::UpdateTaskStatus(update) => &update.agent,
-        Command::RemoveAgent(remove) => &remove.agent,
+    let forbidden = |why: String| Err((FailureCode::Forbidden, why));
+    let (envelope, command) = Command::from_record(record).map_err(|error| (FailureCode::Forbidden, chain(&error)))?;
+    let kind = command.kind();
+    let (about, class) = match &command {
+        Command::ReportAgent(report) => (&report.agent, Class::Exogenous),
+        Command::UpdateTaskStatus(update) => (&update.agent, Class::Intrinsic),
         Command::Tick(_)
         | Command::SubmitJob(_)
         | Command::StopJob(_)
         | Command::ScaleJob(_)
         | Command::KillTask(_)
         | Command::MarkAgentUnreachable(_)
+        | Command::RemoveAgent(_)
         | Command::SubscribeFramework(_)
         | Command::AcceptOffers(_)
         | Command::DeclineOffers(_)
@@ -79,12 +81,20 @@ fn check(agent: &AgentId, record: &Record) -> Result<(), No> {
         | Command::TeardownFramework(_)
         | Command::SetRole(_)
         | Command::SetParameters(_)
-        | Command::ActivateLogic(_) => {
-            return Err(forbidden(format!("an agent may not append {}", command.kind())));
-        }
+        | Command::ActivateLogic(_) => return forbidden(format!("an agent may not append {kind}")),
     };
-    if about == agent {
-        return Ok(());
+    if about != agent {
+        return forbidden(format!("agent {agent} may not append a {kind} about agent {about}"));
     }
-    Err(forbidden(format!("agent {agent} may not append a {} about agent {about}", command.kind())))
+    if envelope.principal.as_str().strip_prefix(AGENT_PRINCIPAL_PREFIX) != Some(agent.as_str()) {
+        let own = format!("{AGENT_PRINCIPAL_PREFIX}{agent}");
+        return forbidden(format!(
+            "agent {agent} may not append under the name {}: its own is {own}",
+            envelope.principal
+        ));
+    }
+    if envelope.class != class {
+        return forbidden(format!("a {kind} of an agent is {class:?}, not {:?}", envelope.class).to_lowercase());
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use command_log::remote::protocol::{FailureCode, FromGateway, ReadFrom, Stream};
-use log_schema::{AgentId, Incarnation, TaskId};
+use log_schema::{AgentId, AgentIdentity, Incarnation, TaskId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::RequestError;
@@ -46,13 +46,30 @@ pub(crate) struct Agents(Arc<Mutex<Connected>>);
 
 #[derive(Debug, Default)]
 struct Connected {
-    last: u64,
     agents: BTreeMap<AgentId, Peer>,
+}
+
+/// Which link of an agent it is, by the agent's own count. The order in which connections reach a gateway says
+/// nothing: a gateway that stood still finds old and new ones together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Number {
+    pub(crate) identity: AgentIdentity,
+    pub(crate) run: u64,
+    pub(crate) connection: u64,
+}
+
+/// Why a link may not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The agent has a newer one.
+    Older,
+    /// An agent of another directory has the name.
+    Taken { holder: AgentIdentity },
 }
 
 #[derive(Debug)]
 struct Peer {
-    number: u64,
+    number: Number,
     queue: mpsc::Sender<FromGateway>,
     requests: Arc<Requests>,
     _supersede: oneshot::Sender<()>,
@@ -66,36 +83,40 @@ struct Requests(Mutex<(u64, BTreeMap<u64, oneshot::Sender<ChunkAnswer>>)>);
 pub(crate) struct Connection {
     agents: Arc<Mutex<Connected>>,
     agent: AgentId,
-    number: u64,
+    number: Number,
     requests: Arc<Requests>,
 }
 
-impl Agents {
-    /// The number of a link that has just been opened: the newer, the higher.
-    pub(crate) fn arrive(&self) -> u64 {
-        let mut connected = lock(&self.0);
-        connected.last += 1;
-        connected.last
+impl Number {
+    /// Whether a link may take the place of another one.
+    fn follows(&self, other: &Self) -> Result<(), Refused> {
+        if self.identity != other.identity {
+            return Err(Refused::Taken { holder: other.identity.clone() });
+        }
+        if (self.run, self.connection) < (other.run, other.connection) {
+            return Err(Refused::Older);
+        }
+        Ok(())
     }
+}
 
-    /// Notes a link. The receiver resolves when a newer link of the same agent takes its place; `None` if one has already.
+impl Agents {
+    /// Notes a link. The receiver resolves when a newer link of the same agent takes its place.
     pub(crate) fn connect(
         &self,
         agent: &AgentId,
-        number: u64,
+        number: Number,
         queue: mpsc::Sender<FromGateway>,
-    ) -> Option<(Connection, oneshot::Receiver<()>)> {
+    ) -> Result<(Connection, oneshot::Receiver<()>), Refused> {
         let (supersede, superseded) = oneshot::channel();
         let requests = Arc::new(Requests::default());
         let mut connected = lock(&self.0);
-        if connected.agents.get(agent).is_some_and(|peer| peer.number > number) {
-            return None;
-        }
-        let peer = Peer { number, queue, requests: Arc::clone(&requests), _supersede: supersede };
+        connected.agents.get(agent).map_or(Ok(()), |peer| number.follows(&peer.number))?;
+        let peer = Peer { number: number.clone(), queue, requests: Arc::clone(&requests), _supersede: supersede };
         // The peer that was there is dropped, which wakes its link.
         connected.agents.insert(agent.clone(), peer);
         let connection = Connection { agents: Arc::clone(&self.0), agent: agent.clone(), number, requests };
-        Some((connection, superseded))
+        Ok((connection, superseded))
     }
 
     /// Whether an agent has a link to this gateway.
@@ -197,15 +218,35 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    fn number(identity: &str, run: u64, connection: u64) -> Number {
+        Number { identity: AgentIdentity::new(identity).expect("legal"), run, connection }
+    }
+
+    fn queue() -> mpsc::Sender<FromGateway> {
+        mpsc::channel(1).0
+    }
+
     #[test]
-    fn of_two_links_of_an_agent_the_one_that_was_opened_later_stays_however_late_the_other_begins() {
+    fn of_two_links_of_an_agent_the_one_that_it_opened_later_stays_in_whichever_order_they_come() {
         let (agents, agent) = (Agents::default(), AgentId::new("a1").expect("legal"));
-        let (older, newer) = (agents.arrive(), agents.arrive());
-        let queue = || mpsc::channel(1).0;
-        let (_newer, mut gone) = agents.connect(&agent, newer, queue()).expect("the first to begin");
-        assert!(agents.connect(&agent, older, queue()).is_none());
+        let (_newer, mut gone) = agents.connect(&agent, number("d1", 1, 7), queue()).expect("the first to begin");
+        let older = agents.connect(&agent, number("d1", 1, 6), queue());
+        assert_eq!(older.map(drop).expect_err("abandoned before"), Refused::Older);
         assert_eq!(gone.try_recv(), Err(oneshot::error::TryRecvError::Empty));
-        let (_newest, _) = agents.connect(&agent, agents.arrive(), queue()).expect("the newest");
+        let (_newest, mut gone_too) = agents.connect(&agent, number("d1", 1, 8), queue()).expect("the newest");
         assert_eq!(gone.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        let (_started_again, _) = agents.connect(&agent, number("d1", 2, 1), queue()).expect("a later run");
+        assert_eq!(gone_too.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+    }
+
+    #[test]
+    fn a_link_from_another_directory_waits_until_the_name_is_free() {
+        let (agents, agent) = (Agents::default(), AgentId::new("a1").expect("legal"));
+        let (holder, mut gone) = agents.connect(&agent, number("d1", 1, 1), queue()).expect("the first");
+        let refused = agents.connect(&agent, number("d2", 9, 9), queue()).map(drop).expect_err("the name is taken");
+        assert_eq!(refused, Refused::Taken { holder: AgentIdentity::new("d1").expect("legal") });
+        assert_eq!(gone.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        drop(holder);
+        agents.connect(&agent, number("d2", 9, 9), queue()).expect("the name is free");
     }
 }

@@ -10,13 +10,17 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use command_log::remote::protocol::{
-    CLOSE_OUT_OF_RANGE, COALESCED_MS_MAX, ExpectedTask, FromGateway, LinkRecord, LinkStored, MESSAGE_BYTES_MAX, Query,
-    RECORDS_PER_MESSAGE_MAX,
+    CLOSE_OTHER_CELL, CLOSE_OUT_OF_RANGE, CLOSE_STRAYED, COALESCED_MS_MAX, ExpectedTask, FromGateway, LinkRecord,
+    LinkStored, MESSAGE_BYTES_MAX, Query, RECORDS_PER_MESSAGE_MAX,
 };
 use log_schema::{
-    AgentId, AnswerV1, Chain, DecisionV1, EpochNumber, Event, JobId, Offset, TaskOwner, TimeMs, event::JobAcceptedV1,
+    AgentId, AnswerV1, Chain, DecisionV1, EpochNumber, Event, JobId, Offset, Refusal, TaskOwner, TimeMs,
+    event::JobAcceptedV1,
 };
-use projector::{Decided, Scope, row::JobSpecRow};
+use projector::{
+    Decided, Scope,
+    row::{AgentRow, AgentState, JobSpecRow},
+};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{CLOSE_TRY_AGAIN, End, marks};
@@ -39,10 +43,23 @@ const MESSAGE_BYTES: usize = MESSAGE_BYTES_MAX / 2;
 
 /// What is expected of the agent, and the view from there on, or from where the agent was.
 pub(super) async fn begin(gateway: &Arc<Gateway>, query: &Query) -> Result<(FromGateway, Follower), (u16, String)> {
+    refuse_taken_name(gateway, query)?;
     let remembered = remembered(gateway, query).await?;
     let (expected, as_of) = expected(gateway, &query.agent).await.map_err(later)?;
     let (cursor, to) = remembered.unwrap_or(as_of);
     Ok((expected, Follower { cursor, view: View::new(query.agent.clone(), to) }))
+}
+
+/// By the rows: the agent that has the name may be connected to another gateway. These rows may be behind; the
+/// cell refuses what a link said too early.
+fn refuse_taken_name(gateway: &Arc<Gateway>, query: &Query) -> Result<(), (u16, String)> {
+    let scope = gateway.rows.as_of(None).map_err(later)?;
+    let known = scope.get::<AgentRow>(&query.agent).map_err(later)?;
+    let holder = known.filter(|row| row.state == AgentState::Up).and_then(|row| row.identity);
+    match holder {
+        Some(holder) if holder != query.identity => Err(super::taken(query, &holder)),
+        _ => Ok(()),
+    }
 }
 
 /// The view as it follows the log.
@@ -93,18 +110,41 @@ async fn remembered(gateway: &Arc<Gateway>, query: &Query) -> Result<Option<Plac
         // Another gateway may have read further than this one has heard of.
         marks = gateway.hub.log.watermarks().await.map_err(cursor::Error::from).map_err(later)?;
     }
-    if from < marks.low || from > marks.high || to >= from {
+    if from < marks.low || to >= from {
         let why = format!("the log holds {}..{}, and the agent was at {from}", marks.low, marks.high);
         return Err((CLOSE_OUT_OF_RANGE, why));
     }
+    let obeyed = (to, query.chain.as_deref());
+    let held = if from > marks.high { None } else { held(gateway, obeyed).await? };
+    let Some(anchor) = held else {
+        return Err(strayed(gateway, query, to).await?);
+    };
+    // The agent may have seen a later reign begin than the decision's.
+    let anchor = Anchor { epoch: anchor.epoch.max(epoch), ..anchor };
+    Ok(Some((Cursor::resume(&gateway.hub, anchor.next(), anchor), Some(to))))
+}
+
+/// The anchor of the decision that ends with an offset, if the log still is what it was when the agent read it.
+async fn held(gateway: &Arc<Gateway>, (to, seen): (Offset, Option<&str>)) -> Result<Option<Anchor>, (u16, String)> {
     match tokio::time::timeout(CATCH_UP_WAIT, anchor(gateway, to)).await {
         Err(_) => Err((CLOSE_TRY_AGAIN, format!("this gateway has not read up to offset {to} yet"))),
+        // No decision ends there.
+        Ok(Err(RequestError::NotFound { .. } | RequestError::BadInput { .. })) => Ok(None),
         Ok(Err(error)) => Err((CLOSE_OUT_OF_RANGE, chain(&error))),
-        Ok(Ok(anchor)) => {
-            // The agent may have seen a later reign begin than the decision's.
-            let anchor = Anchor { epoch: anchor.epoch.max(epoch), ..anchor };
-            Ok(Some((Cursor::resume(&gateway.hub, anchor.next(), anchor), Some(to))))
-        }
+        Ok(Ok(anchor)) => Ok(seen.is_none_or(|seen| anchor.chain.to_string() == seen).then_some(anchor)),
+    }
+}
+
+/// Tells a log that lost its end from the log of another cell: an agent gives up its tasks for the first alone.
+async fn strayed(gateway: &Arc<Gateway>, query: &Query, to: Offset) -> Result<(u16, String), (u16, String)> {
+    let other = || (CLOSE_OTHER_CELL, format!("this log does not hold where {} joined", query.agent));
+    let Some(joined) = query.joined.filter(|joined| *joined <= to) else { return Ok(other()) };
+    if joined >= marks::known(gateway).high {
+        return Ok(other());
+    }
+    match held(gateway, (joined, query.joined_chain.as_deref())).await? {
+        None => Ok(other()),
+        Some(_) => Ok((CLOSE_STRAYED, format!("the log does not hold what {} obeyed up to {to}", query.agent))),
     }
 }
 
@@ -135,8 +175,12 @@ async fn expected(gateway: &Arc<Gateway>, agent: &AgentId) -> Result<(FromGatewa
         None => Cursor::oldest(&gateway.hub),
         Some(row) => Cursor::after_decision(&gateway.hub, row.at.offset).await?,
     };
+    let chain = match to {
+        None => Chain::default(),
+        Some(to) => anchor(gateway, to).await?.chain,
+    };
     let tasks = tasks_on(&scope, agent)?;
-    Ok((FromGateway::Expected { epoch, to, tasks }, (cursor, to)))
+    Ok((FromGateway::Expected { epoch, to, chain, tasks }, (cursor, to)))
 }
 
 fn tasks_on(scope: &Scope, agent: &AgentId) -> Result<Vec<ExpectedTask>, RequestError> {
@@ -144,8 +188,8 @@ fn tasks_on(scope: &Scope, agent: &AgentId) -> Result<Vec<ExpectedTask>, Request
     loop {
         let page = scope.tasks_on(agent, after.as_ref(), TASKS_PAGE)?;
         tasks.extend(page.rows.into_iter().filter_map(|row| {
-            let incarnation = row.run.as_ref()?.incarnation;
-            Some(ExpectedTask { task: row.id, incarnation })
+            let run = row.run.as_ref()?;
+            Some(ExpectedTask { incarnation: run.incarnation, placed: run.placed.offset, task: row.id })
         }));
         match page.next {
             Some(next) => after = Some(next),
@@ -254,8 +298,9 @@ impl View {
                 events.extend(self.spec_before(gateway, decided, event).await?);
                 events.push(event.clone());
             }
-            if !events.is_empty() {
-                answers.push(AnswerV1 { at: answer.at, asked: None, refusal: None, repeats: None, events });
+            let refusal = answer.refusal.clone().filter(|refusal| is_about(&self.agent, refusal));
+            if !events.is_empty() || refusal.is_some() {
+                answers.push(AnswerV1 { at: answer.at, asked: None, refusal, repeats: None, events });
             }
         }
         Ok(answers)
@@ -285,6 +330,16 @@ fn concerns(agent: &AgentId, event: &Event) -> bool {
     let is_for_frameworks =
         matches!(event, Event::OfferMade(_) | Event::OfferEnded(_) | Event::FilterSet(_) | Event::FilterExpired(_));
     !is_for_frameworks && Subjects::of(event).agent == Some(agent)
+}
+
+/// Whether a refusal answers what the agent said of itself.
+fn is_about(agent: &AgentId, refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::AgentIdentityTaken { agent: refused, .. }
+        | Refusal::AgentLeaving { agent: refused }
+        | Refusal::CapacityEmpty { agent: refused } => refused == agent,
+        _ => false,
+    }
 }
 
 /// The job as it was accepted: from the same decision, or from the rows as of it.

@@ -1,7 +1,7 @@
 //! Agents: what each machine has, what is held and offered of it, and what it says of itself.
 
 use async_graphql::{Context, ID, Object, Result};
-use log_schema::AgentId;
+use log_schema::{AgentId, AgentIdentity};
 use projector::{
     Pick, Scope,
     row::{AgentRow, Entity},
@@ -57,6 +57,16 @@ impl Agent {
     /// Its number in order of admission.
     async fn number(&self) -> u32 {
         self.row.number
+    }
+
+    /// Its directory: made once, so that two agents of one name can be told apart. Absent if it does not say.
+    async fn identity(&self) -> Option<&str> {
+        self.row.identity.as_ref().map(AgentIdentity::as_str)
+    }
+
+    /// The last offset that it had obeyed of a log of which the end was lost; absent when its state changes.
+    async fn strayed(&self) -> Option<OffsetText> {
+        self.row.strayed.map(|strayed| strayed.obeyed.into())
     }
 
     /// Whether it is there.

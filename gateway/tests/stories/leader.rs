@@ -142,13 +142,15 @@ impl Leader {
 
     #[expect(clippy::unnecessary_wraps, reason = "handlers of one table have one signature")]
     fn report(&mut self, report: log_schema::command::ReportAgentV1) -> Said {
-        let log_schema::command::ReportAgentV1 { agent, capacity, attributes } = report;
+        let log_schema::command::ReportAgentV1 { agent, capacity, attributes, identity, .. } = report;
         if self.agents.contains_key(&agent) {
             return Ok(Vec::new());
         }
         let number = u32::try_from(self.agents.len()).unwrap();
         self.agents.insert(agent.clone(), capacity.clone());
-        Ok(vec![Event::AgentAdmitted(AgentAdmittedV1 { agent, number, capacity, attributes })])
+        let admitted = AgentAdmittedV1 { agent: agent.clone(), number, capacity, attributes };
+        let identified = identity.map(|identity| Event::AgentIdentified(AgentIdentifiedV1 { agent, identity }));
+        Ok([Event::AgentAdmitted(admitted)].into_iter().chain(identified).collect())
     }
 
     fn subscribe(&mut self, framework: FrameworkId, role: log_schema::RoleName) -> Vec<Event> {

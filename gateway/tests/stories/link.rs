@@ -10,18 +10,22 @@ use command_log::{
     Log,
     remote::{
         self, Inbound, Link, Position, SharedPosition,
-        protocol::{ExpectedTask, FailureCode, FromAgent, FromGateway, LinkStored},
+        protocol::{
+            CLOSE_SUPERSEDED, ExpectedTask, FailureCode, FromAgent, FromGateway, LINK_PATH, LinkStored, VERSION,
+        },
     },
     telemetry::{Sample, Telemetry},
 };
+use futures_util::StreamExt;
 use log_schema::{
-    AgentId, Class, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, Incarnation, Key, Kind, Offset,
-    Principal, Record, TaskId, TimeMs, codec,
-    command::{RemoveAgentV1, StopJobV1, UpdateTaskStatusV1},
+    AgentId, AgentIdentity, Chain, Class, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, Incarnation, Key,
+    Kind, Offset, Principal, Record, TaskId, TimeMs, codec,
+    command::{RemoveAgentV1, ReportAgentV1, StopJobV1, UpdateTaskStatusV1},
     task::TaskState,
 };
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::{net::TcpStream, sync::mpsc};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 use super::{cell::Cell, leader};
 
@@ -31,6 +35,9 @@ pub struct Agent {
     inbound: mpsc::Receiver<Inbound>,
     position: SharedPosition,
     reader: (EpochNumber, Option<Offset>, Offset),
+    /// The chain at the last offset that was read, and where reading began.
+    chain: Chain,
+    joined: (Offset, Chain),
 }
 
 impl Agent {
@@ -40,11 +47,19 @@ impl Agent {
 
     pub fn connect_to(gateway: SocketAddr, agent: &str, position: Option<Position>) -> Self {
         let url = format!("http://{gateway}");
-        let config = remote::Config { url, agent: AgentId::new(agent).unwrap(), token: None };
+        Self::open(url, agent, &format!("directory-of-{agent}"), 1, position)
+    }
+
+    /// A link of an agent from this directory, which was started there for the `run`-th time.
+    pub fn open(url: String, agent: &str, identity: &str, run: u64, position: Option<Position>) -> Self {
+        let (agent, identity) = (AgentId::new(agent).unwrap(), AgentIdentity::new(identity).unwrap());
+        let config = remote::Config { url, url_file: None, agent, identity, run, token: None };
         let shared: SharedPosition = Arc::new(Mutex::new(position));
         let (link, inbound) = Link::open(config, shared.clone()).expect("a legal address");
         let reader = position.map_or_else(Default::default, |at| (at.epoch, Some(at.to), at.next));
-        Self { link, inbound, position: shared, reader }
+        let chain = position.map(|at| at.chain).unwrap_or_default();
+        let joined = position.map(|at| at.joined).unwrap_or_default();
+        Self { link, inbound, position: shared, reader, chain, joined }
     }
 
     pub async fn next(&mut self) -> Inbound {
@@ -64,9 +79,11 @@ impl Agent {
 
     /// What the gateway expects; the view begins there unless the agent has a memory.
     pub async fn expected(&mut self) -> Vec<ExpectedTask> {
-        let FromGateway::Expected { epoch, to, tasks } = self.message().await else { panic!("not first") };
+        let FromGateway::Expected { epoch, to, chain, tasks } = self.message().await else { panic!("not first") };
         if self.position.lock().unwrap().is_none() {
             self.reader = (epoch, to, Offset(0));
+            self.chain = chain;
+            self.joined = (to.unwrap_or_default(), chain);
         }
         tasks
     }
@@ -99,6 +116,7 @@ impl Agent {
                 assert_eq!(decision.epoch, epoch);
                 assert_eq!(decision.from, to.map_or(Offset(0), Offset::next), "no gap and no repeat");
                 self.reader = (epoch, Some(decision.to), offset.next());
+                self.chain = decision.chain;
                 Some(decision)
             }
             other => panic!("{other} is not for agents"),
@@ -107,7 +125,8 @@ impl Agent {
 
     fn position(&self) -> Position {
         let (epoch, to, next) = self.reader;
-        Position { next, epoch, to: to.expect("something was decided") }
+        let (chain, joined) = (self.chain, self.joined);
+        Position { next, epoch, to: to.expect("something was decided"), chain, joined }
     }
 }
 
@@ -117,15 +136,18 @@ fn command(agent: &str, key: &str, command: Command) -> Record {
 }
 
 fn status(agent: &str, task: &str, incarnation: u64, state: TaskState) -> Record {
-    let update = UpdateTaskStatusV1 {
+    command(agent, &format!("{task}-{}", state.name()), update(agent, task, incarnation, state))
+}
+
+fn update(agent: &str, task: &str, incarnation: u64, state: TaskState) -> Command {
+    Command::UpdateTaskStatus(UpdateTaskStatusV1 {
         task: TaskId::new(task).unwrap(),
         incarnation: Incarnation(incarnation),
         agent: AgentId::new(agent).unwrap(),
         state,
         end: None,
         observed: TimeMs(1),
-    };
-    command(agent, &format!("{task}-{}", state.name()), Command::UpdateTaskStatus(update))
+    })
 }
 
 fn names(decision: &DecisionV1) -> Vec<&'static str> {
@@ -183,10 +205,10 @@ async fn a_placement_of_an_old_job_brings_its_spec_on_every_new_link() {
     cell.mutate("subscribeFramework(input: {framework: \"f\"}) { key }").await;
     cell.restart().await;
     let mut agent = Agent::connect(&cell, "a1", None);
-    assert_eq!(
-        agent.expected().await,
-        [ExpectedTask { task: TaskId::new("web.0").unwrap(), incarnation: Incarnation(1) }]
-    );
+    let expected = agent.expected().await;
+    let [ExpectedTask { task, incarnation, placed }] = &expected[..] else { panic!("{expected:?}") };
+    assert_eq!((task.as_str(), *incarnation), ("web.0", Incarnation(1)));
+    assert!(*placed > Offset(0), "the decision that placed it");
     cell.mutate("acceptOffers(input: {framework: \"f\", offers: [\"o1\"], launches: [{name: \"t\", resources: \"cpu=1\", command: [\"x\"]}]}) { key }").await;
     assert_eq!(names(&agent.decision().await), ["task.placed"], "a framework's task says itself what it runs");
 }
@@ -210,56 +232,143 @@ async fn a_new_reign_reaches_the_agents() {
 }
 
 #[tokio::test]
-async fn an_agent_may_append_only_about_itself() {
+async fn an_agent_may_append_only_what_agents_say_about_itself_and_under_its_own_name() {
     let cell = Cell::led().await;
     cell.admit("a1").await;
     let agent = Agent::connect(&cell, "a1", None);
     let high = cell.log.watermarks().await.unwrap().high;
-    let remove = |agent: &str| Command::RemoveAgent(RemoveAgentV1 { agent: AgentId::new(agent).unwrap() });
+    let remove = Command::RemoveAgent(RemoveAgentV1 { agent: AgentId::new("a1").unwrap() });
     let stop = Command::StopJob(StopJobV1 { job: log_schema::JobId::new("web").unwrap() });
     let epoch = EpochV1 { epoch: EpochNumber(2), node: Principal::new("evil").unwrap(), logic_version: 1 };
+    let says = |principal: &str, class| {
+        let (principal, key) = (Principal::new(principal).unwrap(), Key::new("k").unwrap());
+        let envelope = Envelope { principal, key, caused_by: None, class };
+        update("a1", "web.0", 1, TaskState::Running).to_record(&envelope)
+    };
     let cases = [
         vec![command("a1", "k1", stop)],
-        vec![command("a1", "k2", remove("a2"))],
+        vec![command("a1", "k2", remove)],
         vec![status("a2", "web.0", 1, TaskState::Running)],
         vec![epoch.to_record()],
         vec![Record { kind: 999, version: 1, payload: Bytes::new() }],
-        vec![command("a1", "k3", remove("a1")), command("a1", "k4", remove("a2"))],
+        vec![says("agent:a2", Class::Intrinsic)],
+        vec![says("allocator-host-17", Class::Intrinsic)],
+        vec![says("alice", Class::Intrinsic)],
+        vec![says("a1", Class::Intrinsic)],
+        vec![says("agent:a1", Class::Exogenous)],
+        vec![says("agent:a1", Class::Endogenous)],
+        vec![status("a1", "web.0", 1, TaskState::Running), says("alice", Class::Intrinsic)],
     ];
     for records in cases {
         let refused = agent.link.append(records).await.unwrap_err();
         assert!(matches!(refused, remote::Error::Refused { code: FailureCode::Forbidden, .. }), "{refused}");
     }
     assert_eq!(cell.log.watermarks().await.unwrap().high, high, "nothing was appended");
-    agent.link.append(vec![command("a1", "k5", remove("a1"))].clone()).await.expect("its own removal");
+    agent.link.append(vec![says("agent:a1", Class::Intrinsic)]).await.expect("what agents say");
 }
 
 #[tokio::test]
-async fn a_newer_link_of_an_agent_takes_over() {
+async fn no_client_writes_under_the_name_of_an_agent_or_a_leader() {
+    let cell = Cell::led().await;
+    let body = json!({ "query": "mutation { setRole(input: {role: \"r\", weight: 2}) { key } }" }).to_string();
+    for name in ["agent:a1", "allocator-host-17"] {
+        let (status, why) = cell.post(&body, &[("x-quipu-principal", name)]).await;
+        assert_eq!(status, 400, "{why}");
+        assert!(why.contains("choose another principal"), "{why}");
+        let mut socket = cell.socket().await;
+        socket.send(json!({ "type": "connection_init", "payload": { "x-quipu-principal": name } })).await;
+        assert_eq!(socket.close_code().await, 4400);
+    }
+}
+
+#[tokio::test]
+async fn a_later_run_of_an_agent_takes_over() {
     let cell = Cell::led().await;
     cell.admit("a1").await;
-    let mut first = Agent::connect(&cell, "a1", None);
+    let url = || format!("http://{}", cell.addr());
+    let mut first = Agent::open(url(), "a1", "d1", 1, None);
     first.expected().await;
-    let mut second = Agent::connect(&cell, "a1", None);
+    let mut second = Agent::open(url(), "a1", "d1", 2, None);
     second.expected().await;
+    assert!(matches!(end_of(&mut first).await, remote::Error::Superseded { .. }));
+}
+
+#[tokio::test]
+async fn a_connection_that_its_agent_gave_up_never_ousts_the_newer_one() {
+    let cell = Cell::led().await;
+    cell.admit("a1").await;
+    // A gateway that stood still finds the connections in any order; here the abandoned one comes last.
+    let mut newer = raw_link(&cell, "agent=a1&identity=d1&run=1&connection=2").await;
+    assert!(matches!(newer.next().await, Some(Ok(Message::Binary(_)))), "it is served");
+    let mut older = raw_link(&cell, "agent=a1&identity=d1&run=1&connection=1").await;
+    let Some(Ok(Message::Close(Some(close)))) = older.next().await else { panic!("no close frame") };
+    assert_eq!(u16::from(close.code), CLOSE_SUPERSEDED);
+    let data = cell.query("agent(name: \"a1\") { connected }").await;
+    assert_eq!(data["agent"]["connected"], true);
+    assert!(matches!(newer.next().await, Some(Ok(Message::Binary(_)))), "it is still served");
+}
+
+#[tokio::test]
+async fn an_agent_from_another_directory_is_turned_away_while_the_first_is_up() {
+    let cell = Cell::led().await;
+    let url = || format!("http://{}", cell.addr());
+    let capacity = "cpu=8 mem=8Gi".parse().unwrap();
+    let (agent, identity) = (AgentId::new("a1").unwrap(), Some(AgentIdentity::new("d1").unwrap()));
+    let report = ReportAgentV1 { agent, capacity, attributes: [].into(), identity, strayed: None };
+    cell.command("agent:a1", Command::ReportAgent(report)).await;
+    let data = cell.query("agent(name: \"a1\") { identity strayed }").await;
+    assert_eq!(data["agent"], json!({ "identity": "d1", "strayed": null }));
+    // No link is open: the name is taken by what the cell knows, whichever gateway the first one uses.
+    let mut second = Agent::open(url(), "a1", "d2", 7, None);
+    let error = end_of(&mut second).await;
+    assert!(matches!(error, remote::Error::IdentityTaken { .. }), "{error}");
+    assert!(error.to_string().contains("give another --id, or end that one first"), "{error}");
+    let mut first = Agent::open(url(), "a1", "d1", 1, None);
+    first.expected().await;
+}
+
+/// How a link ends for good.
+async fn end_of(agent: &mut Agent) -> remote::Error {
     loop {
-        match first.next().await {
-            Inbound::Ended(remote::Error::Superseded { .. }) => break,
+        match agent.next().await {
+            Inbound::Ended(error) => return error,
             Inbound::Message(_) | Inbound::Connected(_) => {}
             other => panic!("{other:?}"),
         }
     }
 }
 
+/// A link that says of itself what the test wants.
+async fn raw_link(cell: &Cell, who: &str) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+    let url = format!("ws://{}{LINK_PATH}?version={VERSION}&{who}", cell.addr());
+    connect_async(url).await.expect("an upgrade").0
+}
+
 #[tokio::test]
-async fn an_agent_from_another_log_starts_afresh() {
+async fn an_agent_that_is_ahead_of_its_log_is_told_and_one_of_another_log_is_not_served() {
     let cell = Cell::led().await;
     cell.admit("a1").await;
-    let far = Position { next: Offset(100_000), epoch: EpochNumber(7), to: Offset(99_999) };
-    let mut agent = Agent::connect(&cell, "a1", Some(far));
-    assert!(matches!(agent.next().await, Inbound::Connected(_)));
-    assert!(matches!(agent.next().await, Inbound::OutOfRange));
+    let mut agent = Agent::connect(&cell, "a1", None);
     agent.expected().await;
+    cell.submit("web", 1).await;
+    agent.decision().await;
+    let was = agent.position();
+    drop(agent);
+    let elsewhere = Chain([7; 32]);
+    // The end of the log is lost, or something else was written in its place.
+    let beyond = Position { next: Offset(100_000), to: Offset(99_999), ..was };
+    for lost in [beyond, Position { chain: elsewhere, ..was }] {
+        let mut agent = Agent::connect(&cell, "a1", Some(lost));
+        assert!(matches!(agent.next().await, Inbound::Connected(_)));
+        assert!(matches!(agent.next().await, Inbound::Strayed(at) if at == lost));
+        assert_eq!(agent.expected().await.len(), 1);
+    }
+    let other = Position { joined: (was.joined.0, elsewhere), ..beyond };
+    let mut agent = Agent::connect(&cell, "a1", Some(other));
+    assert!(matches!(agent.next().await, Inbound::Connected(_)));
+    assert!(matches!(agent.next().await, Inbound::Disconnected(remote::Error::OtherCell { .. })));
+    let mut agent = Agent::connect(&cell, "a1", Some(was));
+    assert_eq!(agent.expected().await.len(), 1, "an agent that knows the log goes on");
 }
 
 #[tokio::test]

@@ -173,7 +173,13 @@ async fn a_custom_resource_that_no_agent_has_is_named() {
     let payload = cell.mutate(submit).await["submitJob"].clone();
     assert_eq!(payload["job"]["missingResources"], json!(["licences", "seats"]));
     let capacity = "cpu=8 mem=8Gi licences=3".parse().expect("resources");
-    let report = ReportAgentV1 { agent: AgentId::new("a1").expect("an id"), capacity, attributes: [].into() };
+    let report = ReportAgentV1 {
+        agent: AgentId::new("a1").expect("an id"),
+        capacity,
+        attributes: [].into(),
+        identity: None,
+        strayed: None,
+    };
     cell.command("agent:a1", Command::ReportAgent(report)).await;
     let job = cell.query("job(name: \"web\") { missingResources }").await["job"].clone();
     assert_eq!(job["missingResources"], json!(["seats"]));

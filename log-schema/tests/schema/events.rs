@@ -3,23 +3,24 @@
 use std::collections::BTreeMap;
 
 use log_schema::{
-    Event, Incarnation, OfferId, PortRanges, Resources, TaskState, TimeMs,
+    Event, Incarnation, OfferId, Offset, PortRanges, Resources, TaskState, TimeMs,
     command::Policy,
     event::{
-        AgentAdmittedV1, AgentChangedV1, AgentLeavingV1, AgentOvercommittedV1, AgentPortsFreedV1, AgentPortsHeldV1,
-        AgentRelievedV1, AgentRemovedV1, AgentResumedV1, AgentReturnedV1, AgentStartFailedV1, AgentStartForgivenV1,
-        AgentSuspendedV1, AgentUnreachableV1, FilterExpiredV1, FilterSetV1, FrameworkEndingV1, FrameworkRemovedV1,
-        FrameworkSubscribedV1, JobAcceptedV1, JobEndedV1, JobForgottenV1, JobOutcome, JobScaledV1, JobStoppingV1,
-        LogicActivatedV1, OfferEnd, OfferEndedV1, OfferMadeV1, OffersRevivedV1, OffersSuppressedV1, ParametersV1,
-        PlacementDeferredV1, Reason, RoleSetV1, StartFault, TaskForgottenV1, TaskKillRequestedV1, TaskPlacedV1,
-        TaskRestartDueV1, TaskRestartScheduledV1, TaskStatusChangedV1, TaskWithdrawnV1, TimeAdvancedV1,
+        AgentAdmittedV1, AgentChangedV1, AgentIdentifiedV1, AgentLeavingV1, AgentOvercommittedV1, AgentPortsFreedV1,
+        AgentPortsHeldV1, AgentRelievedV1, AgentRemovedV1, AgentResumedV1, AgentReturnedV1, AgentStartFailedV1,
+        AgentStartForgivenV1, AgentStrayedV1, AgentSuspendedV1, AgentUnreachableV1, FilterExpiredV1, FilterSetV1,
+        FrameworkEndingV1, FrameworkRemovedV1, FrameworkSubscribedV1, JobAcceptedV1, JobEndedV1, JobForgottenV1,
+        JobOutcome, JobScaledV1, JobStoppingV1, LogicActivatedV1, OfferEnd, OfferEndedV1, OfferMadeV1, OffersRevivedV1,
+        OffersSuppressedV1, ParametersV1, PlacementDeferredV1, Reason, RoleSetV1, StartFault, TaskForgottenV1,
+        TaskKillRequestedV1, TaskPlacedV1, TaskRestartDueV1, TaskRestartScheduledV1, TaskStatusChangedV1,
+        TaskWithdrawnV1, TimeAdvancedV1,
     },
 };
 
 use crate::{
     parts::{
-        agent, attributes, end_bare, end_full, framework, job, resources, role, run_full, spec_bare, spec_full,
-        task_of_framework, task_of_job,
+        agent, attributes, end_bare, end_full, framework, identity, job, resources, role, run_full, spec_bare,
+        spec_full, task_of_framework, task_of_job,
     },
     sample::{
         Fill::{self, Bare, Full},
@@ -64,6 +65,8 @@ fn of_agents() -> Vec<(Fill, Event)> {
         (Full, Event::AgentPortsFreed(AgentPortsFreedV1 { agent: agent.clone(), ports: ports() })),
         (Full, Event::AgentUnreachable(AgentUnreachableV1 { agent: agent.clone() })),
         (Full, Event::AgentReturned(AgentReturnedV1 { agent: agent.clone() })),
+        (Full, Event::AgentIdentified(AgentIdentifiedV1 { agent: agent.clone(), identity: identity() })),
+        (Full, Event::AgentStrayed(AgentStrayedV1 { agent: agent.clone(), obeyed: Offset(65_536) })),
         (Full, Event::AgentLeaving(AgentLeavingV1 { agent: agent.clone() })),
         (Full, Event::AgentRemoved(AgentRemovedV1 { agent: agent.clone() })),
     ]

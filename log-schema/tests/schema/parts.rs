@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use log_schema::{
-    AgentId, Class, Envelope, FrameworkId, JobId, Key, MiB, MilliCpu, MilliGpu, Offset, PortRanges, Principal,
-    Resources, RoleName, TaskId,
+    AgentId, AgentIdentity, Class, Envelope, FrameworkId, JobId, Key, MiB, MilliCpu, MilliGpu, Offset, PortRanges,
+    Principal, Resources, RoleName, TaskId,
     job::{ConstraintV1, JobKind, JobSpecV1, Operator, RestartOn, RestartV1, RunSpecV1},
     task::{EndReason, EndV1},
 };
 
 pub(crate) fn agent() -> AgentId {
     AgentId::new("rack1-a7.example:5051").expect("legal")
+}
+
+pub(crate) fn identity() -> AgentIdentity {
+    AgentIdentity::new("0d6ab5c9-71e8-4a0e-b6c8-16a3c98a2f57").expect("legal")
 }
 
 pub(crate) fn framework() -> FrameworkId {

@@ -16,8 +16,8 @@ use log_schema::{
 
 use crate::{
     parts::{
-        agent, attributes, end_full, envelope_bare, envelope_full, framework, job, key, principal, resources, role,
-        run_bare, run_full, spec_bare, spec_full, task_of_framework, task_of_job,
+        agent, attributes, end_full, envelope_bare, envelope_full, framework, identity, job, key, principal, resources,
+        role, run_bare, run_full, spec_bare, spec_full, task_of_framework, task_of_job,
     },
     sample::{
         Fill::{self, Bare, Full},
@@ -90,13 +90,19 @@ fn jobs() -> Vec<(Class, Command, Command)> {
 }
 
 fn agents() -> Vec<(Class, Command, Command)> {
-    let report = |capacity, attributes| Command::ReportAgent(ReportAgentV1 { agent: agent(), capacity, attributes });
+    let report = |capacity, attributes, identity, strayed| {
+        Command::ReportAgent(ReportAgentV1 { agent: agent(), capacity, attributes, identity, strayed })
+    };
     let update = |task, state, end| {
         let (incarnation, observed) = (Incarnation(3), TimeMs(1_700_000_000_001));
         Command::UpdateTaskStatus(UpdateTaskStatusV1 { task, incarnation, agent: agent(), state, end, observed })
     };
     vec![
-        (Class::Exogenous, report(resources(), attributes()), report(Resources::default(), BTreeMap::new())),
+        (
+            Class::Exogenous,
+            report(resources(), attributes(), Some(identity()), Some(Offset(65_536))),
+            report(Resources::default(), BTreeMap::new(), None, None),
+        ),
         same(
             Class::Exogenous,
             Command::MarkAgentUnreachable(MarkAgentUnreachableV1 { agent: agent(), silent_ms: 90_000 }),

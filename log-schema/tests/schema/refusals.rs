@@ -3,7 +3,7 @@
 use log_schema::{AgentId, FrameworkId, Incarnation, OfferId, Offset, Refusal, Resources, RoleName, TaskState, TimeMs};
 
 use crate::{
-    parts::{agent, framework, job, resources, role, task_of_framework, task_of_job},
+    parts::{agent, framework, identity, job, resources, role, task_of_framework, task_of_job},
     sample::{
         Fill::{self, Bare, Full},
         Sample,
@@ -39,6 +39,7 @@ fn of_agents() -> Vec<(Fill, Refusal)> {
         (Full, Refusal::AgentUnreachableAlready { agent: agent() }),
         (Full, Refusal::AgentLeaving { agent: agent() }),
         (Full, Refusal::CapacityEmpty { agent: agent() }),
+        (Full, Refusal::AgentIdentityTaken { agent: agent(), identity: identity(), holder: identity() }),
     ]
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use compact_str::CompactString;
 use log_schema::{
-    AgentId, PortRanges, Resources, TaskId, TaskOwner,
-    event::{AgentAdmittedV1, AgentChangedV1, AgentStartFailedV1, StartFault},
+    AgentId, AgentIdentity, Offset, PortRanges, Resources, TaskId, TaskOwner,
+    event::{AgentAdmittedV1, AgentChangedV1, AgentIdentifiedV1, AgentStartFailedV1, AgentStrayedV1, StartFault},
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ use crate::{
 /// The name of this projection.
 pub const NAME: &str = "agents";
 /// Its version; see [`super::VERSIONS`].
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// One machine. A machine that is admitted again under the same id begins a new row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,12 @@ pub struct AgentRow {
     pub id: AgentId,
     /// Its number in order of admission.
     pub number: u32,
+    /// Its directory, as far as it has said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<AgentIdentity>,
+    /// Present since it said that it had obeyed a part of the log that was lost; until its state changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strayed: Option<StrayedRow>,
     /// Whether it is there.
     pub state: AgentState,
     /// All that it has.
@@ -67,6 +73,15 @@ pub struct FailedStart {
     pub task: TaskId,
     /// Whose fault it was.
     pub fault: StartFault,
+}
+
+/// An agent was ahead of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrayedRow {
+    /// The last offset whose answer it had obeyed, in the part that was lost.
+    pub obeyed: Offset,
+    /// When it said so.
+    pub at: Moment,
 }
 
 /// Whether an agent is there.
@@ -120,6 +135,8 @@ pub(crate) fn admitted(agents: &mut Agents, now: &Now, event: &AgentAdmittedV1) 
     agents.put(AgentRow {
         id: agent,
         number,
+        identity: None,
+        strayed: None,
         state: AgentState::Up,
         capacity,
         attributes,
@@ -171,10 +188,21 @@ fn is_of_same(one: &TaskId, other: &TaskId) -> bool {
     }
 }
 
+pub(crate) fn identified(agents: &mut Agents, event: &AgentIdentifiedV1) -> Result<(), Fault> {
+    agents.must(&event.agent)?.identity = Some(event.identity.clone());
+    Ok(())
+}
+
+pub(crate) fn strayed(agents: &mut Agents, now: &Now, event: &AgentStrayedV1) -> Result<(), Fault> {
+    agents.must(&event.agent)?.strayed = Some(StrayedRow { obeyed: event.obeyed, at: now.moment });
+    Ok(())
+}
+
 /// Takes the new state and returns the old one.
 pub(crate) fn moved(agents: &mut Agents, now: &Now, agent: &AgentId, to: AgentState) -> Result<AgentState, Fault> {
     let row = agents.must(agent)?;
     row.since = now.moment;
+    row.strayed = None;
     if to == AgentState::Removed {
         // What kept work off it ends with it.
         (row.overcommitted, row.suspended) = (false, false);

@@ -103,7 +103,13 @@ impl World {
     fn report_agent(&mut self) -> Command {
         let text = ["cpu=4 mem=4Gi ports=31000-31003", "cpu=8 mem=8Gi ports=31000-31009 licences=2"];
         let capacity: Resources = text[self.draw.below(2)].parse().expect("resources");
-        Command::ReportAgent(ReportAgentV1 { agent: self.agent(), capacity, attributes: [].into() })
+        Command::ReportAgent(ReportAgentV1 {
+            agent: self.agent(),
+            capacity,
+            attributes: [].into(),
+            identity: None,
+            strayed: None,
+        })
     }
 
     fn submit_job(&mut self) -> Command {

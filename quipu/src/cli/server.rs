@@ -214,7 +214,7 @@ pub(crate) struct Up {
     /// Start no agent on this machine.
     #[arg(long)]
     pub(crate) no_agent: bool,
-    /// The name of the agent [default: the name of this machine].
+    /// The name of the agent [default: the one that it has, or the name of this machine].
     #[arg(long, value_name = "AGENT", value_parser = parse::agent, conflicts_with = "no_agent")]
     pub(crate) agent_id: Option<String>,
     /// What the agent offers, as in 'cpu=2 mem=4Gi ports=31000-32000' [default: the whole machine].
@@ -254,12 +254,15 @@ Examples:
   quipu agent --dir ./a3 --gateway http://127.0.0.1:7070,http://127.0.0.1:7071
   quipu agent --dir ./a4 --log kafka://127.0.0.1:9092/cell")]
 pub(crate) struct Agent {
-    /// The name of the agent, which it keeps over restarts [default: the name of this machine].
+    /// The name of the agent [default: that of the directory, or in a new one the name of this machine].
     #[arg(long, value_name = "AGENT", value_parser = parse::agent)]
     pub(crate) id: Option<String>,
     /// The gateway through which it reads and writes the log; several, with commas between, where one may be lost.
     #[arg(long, value_name = "URL", env = "QUIPU_GATEWAY", default_value = address::URL_DEFAULT)]
     pub(crate) gateway: String,
+    /// The directory of a cell on this machine: where its gateway listens is read there, again for each connection.
+    #[arg(long, value_name = "DIR", conflicts_with = "log")]
+    pub(crate) cell: Option<PathBuf>,
     /// The log itself, in the place of a gateway: the agent then folds all of it.
     #[arg(long, value_name = "kafka://HOST:PORT,…/CELL", value_parser = kafka::Config::parse, conflicts_with = "gateway")]
     pub(crate) log: Option<kafka::Config>,

@@ -13,7 +13,7 @@ query Agents($state: [AgentState!], $first: Int, $after: String, $at: At) {
   agents(state: $state, first: $first, after: $after, at: $at) {
     asOf pageInfo { hasNextPage endCursor }
     nodes {
-      name state since { offset time } admitted { offset time } connected overcommitted suspended portsHeld failedStarts taskCount offerCount
+      name state strayed since { offset time } admitted { offset time } connected overcommitted suspended portsHeld failedStarts taskCount offerCount
       capacity { text cpu mem } used { text cpu mem } free { text }
       attributes { name value }
     }
@@ -62,6 +62,10 @@ fn state(node: &Node<'_>) -> String {
     // Of the past nobody knows; and one that was marked unreachable is expected to be silent.
     if state == "up" && node.text("/connected") == "no" {
         words.push_str(", not connected");
+    }
+    let obeyed = node.text("/strayed");
+    if obeyed != output::node::ABSENT {
+        words.push_str(&format!(", was ahead of the log (at {obeyed})"));
     }
     for what in ["overcommitted", "suspended"] {
         if node.text(&format!("/{what}")) == "yes" {

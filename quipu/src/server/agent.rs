@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
     process::ExitCode,
 };
 
@@ -13,7 +14,11 @@ use compact_str::CompactString;
 use log_schema::{AgentId, Resources};
 use tokio::sync::watch;
 
-use super::{gateway, layout::PidFile, open_log, run_to_end, start_tracing, stop_on_signal};
+use super::{
+    gateway,
+    layout::{Layout, PidFile},
+    open_log, run_to_end, start_tracing, stop_on_signal,
+};
 use crate::{cli, exit::Failure};
 
 /// How many ended tasks keep their sandboxes, and with them their output.
@@ -63,8 +68,9 @@ async fn beside(gateway: RunningGateway, work: impl Future<Output = anyhow::Resu
 fn config(args: &cli::Agent, gateway_url: String, shutdown: watch::Receiver<bool>) -> anyhow::Result<::agent::Config> {
     let resources: Option<Resources> = args.resources.as_deref().map(str::parse).transpose()?;
     Ok(::agent::Config {
-        id: args.id.as_deref().map_or_else(own_id, |id| Ok(AgentId::new(id)?))?,
+        id: id(args.id.as_deref(), &args.dir)?,
         gateway_url,
+        gateway_url_file: args.cell.as_ref().map(|cell| Layout::new(cell).gateway_url()),
         token: None,
         directory: args.dir.clone(),
         resources,
@@ -74,6 +80,15 @@ fn config(args: &cli::Agent, gateway_url: String, shutdown: watch::Receiver<bool
         ended_kept_max: ENDED_KEPT_MAX,
         shutdown,
     })
+}
+
+/// The name that is asked for; else that of the directory, which a host keeps when it gets another name.
+pub(super) fn id(asked: Option<&str>, directory: &Path) -> anyhow::Result<AgentId> {
+    match (asked, ::agent::identity::owner(directory)?) {
+        (Some(asked), _) => Ok(AgentId::new(asked)?),
+        (None, Some(owner)) => Ok(owner),
+        (None, None) => own_id(),
+    }
 }
 
 /// The host's name, as far as an id may hold it.

@@ -8,7 +8,10 @@ use std::{fs, net::SocketAddr, process::ExitCode};
 
 use anyhow::Context;
 
-use super::{allocator::silence, layout::Layout, local_agent::LocalAgent, plane::Plane, start_tracing, stop_on_signal};
+use super::{
+    allocator::silence, layout::Layout, local_agent, local_agent::LocalAgent, plane::Plane, start_tracing,
+    stop_on_signal,
+};
 use crate::{cli, memory};
 
 /// Runs the cell until it is told to stop.
@@ -24,6 +27,9 @@ async fn up(args: &cli::Up) -> anyhow::Result<()> {
     let mut stop = stop_on_signal()?;
     let layout = Layout::new(&args.dir);
     fs::create_dir_all(layout.root()).with_context(|| format!("could not make {}", layout.root().display()))?;
+    if !args.no_agent {
+        local_agent::check_id(&layout, args.agent_id.as_deref())?;
+    }
     let silence = silence(args.agent_silent_ms);
     let archive = args.archive.as_deref();
     let plane = Plane::start(&layout, listen_address(args.listen, &layout), silence, archive).await?;

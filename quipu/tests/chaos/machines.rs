@@ -40,5 +40,6 @@ fn report(number: u32) -> log_schema::Record {
         caused_by: None,
         class: Class::Exogenous,
     };
-    Command::ReportAgent(ReportAgentV1 { agent, capacity, attributes }).to_record(&envelope)
+    Command::ReportAgent(ReportAgentV1 { agent, capacity, attributes, identity: None, strayed: None })
+        .to_record(&envelope)
 }

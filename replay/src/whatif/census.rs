@@ -130,6 +130,8 @@ impl Census {
             | Event::AgentPortsHeld(_)
             | Event::AgentPortsFreed(_)
             | Event::AgentUnreachable(_)
+            | Event::AgentIdentified(_)
+            | Event::AgentStrayed(_)
             | Event::AgentLeaving(_)
             | Event::AgentRemoved(_)
             | Event::JobStopping(_)

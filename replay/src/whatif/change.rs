@@ -102,7 +102,13 @@ impl Changes {
         each.map(|capacity| {
             let agent = free.next().expect("names do not run out");
             let attributes = BTreeMap::new();
-            Command::ReportAgent(ReportAgentV1 { agent, capacity: capacity.clone(), attributes })
+            Command::ReportAgent(ReportAgentV1 {
+                agent,
+                capacity: capacity.clone(),
+                attributes,
+                identity: None,
+                strayed: None,
+            })
         })
         .collect()
     }

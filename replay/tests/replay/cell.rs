@@ -136,7 +136,7 @@ impl Cell {
         let ports = if self.is_wild { ports } else { PortRanges::default() };
         let capacity = Resources { ports, ..Resources::of(MilliCpu(cpu), MiB(16_384)) };
         self.silent.retain(|silent| *silent != agent);
-        let report = ReportAgentV1 { agent, capacity, attributes: BTreeMap::new() };
+        let report = ReportAgentV1 { agent, capacity, attributes: BTreeMap::new(), identity: None, strayed: None };
         self.say(name, Class::Exogenous, &Command::ReportAgent(report));
     }
 
