@@ -35,6 +35,7 @@ mod lock;
 pub mod memory;
 pub mod reader;
 pub mod remote;
+pub mod rfc3339;
 mod tail;
 pub mod telemetry;
 pub mod trace;
@@ -117,8 +118,8 @@ impl<L: Log> Log for std::sync::Arc<L> {
     }
 }
 
-/// The time of append: this machine's wall clock. Only logs ask for it.
-pub(crate) fn wall_clock() -> TimeMs {
+/// This machine's wall clock, which is the time of append.
+pub fn wall_clock() -> TimeMs {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     TimeMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -224,6 +224,12 @@ impl From<cursor::Error> for RequestError {
         match &error {
             cursor::Error::NotADecision { .. } => Self::BadInput { field: "since", why: chain(&error) },
             cursor::Error::Halted | cursor::Error::Halt(_) => Self::Halted { why: chain(&error) },
+            cursor::Error::Log(command_log::Error::BelowLow { from, low }) => Self::Trimmed {
+                why: format!(
+                    "events from offset {from} on are not kept any more: the log begins at offset {low}; begin there or \
+                     later, or with since: \"now\""
+                ),
+            },
             cursor::Error::Log(_) => Self::Log { why: chain(&error) },
         }
     }

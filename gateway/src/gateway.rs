@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::{
     answer,
     budget::{self, Budget},
+    config::Waits,
     error::{RequestError, no_answer},
     guard::Prepared,
     hub::Hub,
@@ -40,6 +41,7 @@ pub(crate) struct Gateway {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     pub(crate) patience: Duration,
+    pub(crate) waits: Waits,
     pub(crate) hub: Arc<Hub>,
     pub(crate) rows: Arc<Rows>,
     pub(crate) telemetry: Arc<dyn Telemetry>,

@@ -1,20 +1,22 @@
 //! Queries and mutations over HTTP: `POST /graphql` with a JSON body.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_graphql::{Request, Response as Answer, ServerError, Value};
 use axum::{
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, header},
+    body::Body,
+    extract::{Request as HttpRequest, State},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use command_log::trace::TraceParent;
+use futures_util::StreamExt;
+use tokio::time::timeout;
 
 use crate::{
     answer,
     gateway::Gateway,
-    guard::{self, Kind},
+    guard::{self, BODY_BYTES_MAX, Kind},
     health,
     identity::Caller,
 };
@@ -25,13 +27,11 @@ const JSON: &str = "application/json";
 const GRAPHQL_JSON: &str = "application/graphql-response+json";
 
 /// Answers one request.
-pub(crate) async fn graphql(
-    State(gateway): State<Arc<Gateway>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
+pub(crate) async fn graphql(State(gateway): State<Arc<Gateway>>, request: HttpRequest) -> Response {
     gateway.metrics.requests.add(1);
-    match prepare(&headers, body) {
+    let (Parts { headers, .. }, body) = request.into_parts();
+    let body = read(&headers, body, gateway.waits.body).await;
+    match body.and_then(|body| prepare(&headers, &body)) {
         Ok((request, caller)) => {
             if let Err(error) = gateway.rows.check() {
                 gateway.metrics.turned_away.add(1);
@@ -85,19 +85,46 @@ fn trace_of(headers: &HeaderMap) -> Option<TraceParent> {
     headers.get("traceparent")?.to_str().ok()?.parse().ok()
 }
 
+/// Reads a body that is no longer, and takes no longer, than it may.
+async fn read(headers: &HeaderMap, body: Body, wait: Duration) -> Result<Vec<u8>, (StatusCode, ServerError)> {
+    let too_large = || no(StatusCode::PAYLOAD_TOO_LARGE, format!("a request has at most {BODY_BYTES_MAX} bytes"));
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    // A body that says that it is too large is not read at all.
+    if length.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return Err(too_large());
+    }
+    let read = async {
+        let (mut chunks, mut read) = (body.into_data_stream(), Vec::new());
+        while let Some(chunk) = chunks.next().await {
+            let unread = |error| no(StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}"));
+            read.extend_from_slice(&chunk.map_err(unread)?);
+            if read.len() > BODY_BYTES_MAX {
+                return Err(too_large());
+            }
+        }
+        Ok(read)
+    };
+    match timeout(wait, read).await {
+        Ok(read) => read,
+        Err(_) => {
+            let why = format!("the body of a request may take {} ms, and did not come", wait.as_millis());
+            Err(no(StatusCode::REQUEST_TIMEOUT, why))
+        }
+    }
+}
+
+fn no(status: StatusCode, why: String) -> (StatusCode, ServerError) {
+    (status, ServerError::new(why, None))
+}
+
 /// Reads a request, or says with which status it is turned away.
 #[expect(clippy::result_large_err, reason = "made at most once a request")]
-fn prepare(
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(Request, Caller), (StatusCode, ServerError)> {
-    let no = |status, why: String| (status, ServerError::new(why, None));
+fn prepare(headers: &HeaderMap, body: &[u8]) -> Result<(Request, Caller), (StatusCode, ServerError)> {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if media_type.split(';').next().map(str::trim) != Some(JSON) {
         return Err(no(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("send the request as {JSON}")));
     }
-    let body = body.map_err(|rejection| no(rejection.status(), rejection.body_text()))?;
-    let request = one_request(&body)
+    let request = one_request(body)
         .map_err(|why| no(StatusCode::BAD_REQUEST, format!("the body is not one GraphQL request: {why}")))?;
     let caller = Caller::of_headers(headers).map_err(|error| no(StatusCode::BAD_REQUEST, error.to_string()))?;
     Ok((request, caller))

@@ -2,6 +2,7 @@
 
 use axum::http::HeaderMap;
 use log_schema::{Principal, id};
+use serde_json::Value;
 
 /// The header that names the caller.
 pub const PRINCIPAL_HEADER: &str = "x-quipu-principal";
@@ -13,12 +14,15 @@ pub const AGENT_PRINCIPAL_PREFIX: &str = "agent:";
 /// How the names begin under which leaders write.
 pub const LEADER_PRINCIPAL_PREFIX: &str = "allocator-";
 
-/// A name under which nobody can send requests.
+/// Text names no caller.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// Not a name.
-    #[error(transparent)]
-    Id(#[from] id::Error),
+    #[error("{PRINCIPAL_HEADER} is not a legal name: {0}")]
+    Illegal(#[from] id::Error),
+    #[error("{PRINCIPAL_HEADER} is given twice")]
+    Twice,
+    #[error("{PRINCIPAL_HEADER} is not text")]
+    NoText,
     /// A name of the cell's own parts.
     #[error(
         "no client may be called {name:?}: names that begin with {prefix:?} are the cell's own; choose another principal"
@@ -36,14 +40,27 @@ pub(crate) struct Caller {
 impl Caller {
     /// The caller that the headers name.
     pub(crate) fn of_headers(headers: &HeaderMap) -> Result<Self, Error> {
-        let named = headers.get(PRINCIPAL_HEADER).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        Self::named(named.as_deref().unwrap_or(ANONYMOUS))
+        let mut named = headers.get_all(PRINCIPAL_HEADER).iter();
+        match (named.next(), named.next()) {
+            (None, _) => Self::named(ANONYMOUS),
+            (Some(name), None) => Self::named(&String::from_utf8_lossy(name.as_bytes())),
+            (Some(_), Some(_)) => Err(Error::Twice),
+        }
     }
 
     /// The caller that the payload of `connection_init` names: browsers cannot set headers on sockets.
-    pub(crate) fn of_payload(payload: Option<&serde_json::Value>) -> Result<Option<Self>, Error> {
-        let named = payload.and_then(|payload| payload.get(PRINCIPAL_HEADER)).and_then(|name| name.as_str());
-        named.map(Self::named).transpose()
+    ///
+    /// A name that is no text is an error: whoever sends one believes that they are known by it.
+    pub(crate) fn of_payload(payload: Option<&Value>) -> Result<Option<Self>, Error> {
+        match payload {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(payload)) => match payload.get(PRINCIPAL_HEADER) {
+                None => Ok(None),
+                Some(Value::String(name)) => Self::named(name).map(Some),
+                Some(_) => Err(Error::NoText),
+            },
+            Some(_) => Err(Error::NoText),
+        }
     }
 
     fn named(name: &str) -> Result<Self, Error> {

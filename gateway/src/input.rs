@@ -32,6 +32,15 @@ where
     text.parse().map_err(|error: T::Err| RequestError::bad(field, &error))
 }
 
+/// Refuses a name that nothing can have: a filter for it lets nothing through, and does not say why.
+pub(crate) fn check_name<T>(field: &'static str, name: Option<&str>) -> Result<(), RequestError>
+where
+    T: FromStr,
+    T::Err: Error,
+{
+    name.map_or(Ok(()), |name| parse::<T>(field, name).map(drop))
+}
+
 /// What a task runs.
 pub(crate) fn run(
     command: Vec<String>,

@@ -17,7 +17,6 @@
 
 mod answer;
 mod budget;
-mod calendar;
 mod config;
 mod context;
 mod error;
@@ -44,7 +43,7 @@ mod serve;
 mod socket;
 mod subscription;
 
-pub use config::{Config, PATIENCE};
+pub use config::{Config, PATIENCE, Waits};
 pub use error::Error;
 pub use hub::Halted;
 pub use identity::{ANONYMOUS, PRINCIPAL_HEADER};

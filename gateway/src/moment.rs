@@ -5,6 +5,7 @@ mod latest;
 use std::{pin::pin, sync::Mutex, time::Duration};
 
 use async_graphql::{Context, OneofObject, Request};
+use command_log::rfc3339;
 use futures_util::FutureExt;
 use log_schema::Offset;
 use projector::Scope;
@@ -63,7 +64,10 @@ async fn past(rows: &Rows, at: At, min: Option<Offset>) -> Result<Scope, Request
     reach(rows, min.unwrap_or_default()).await?;
     let offset = match at {
         At::Offset(offset) => offset.into(),
-        At::Time(time) => rows.offset_at_time(time.0)?,
+        At::Time(time) => {
+            check_past("at.time", time, rows.as_of(None)?)?;
+            rows.offset_at_time(time.0)?
+        }
     };
     rows.as_of(Some(offset))
 }
@@ -79,6 +83,17 @@ async fn present(rows: &Rows, shared: Option<&Moments>, min: Option<Offset>) -> 
     let scope = rows.as_of(None)?;
     *shared = Some(scope.clone());
     Ok(scope)
+}
+
+/// Refuses a time that is still to come: what will be then is not known, and the present is no answer. Where the
+/// log's time is ahead of this machine's clock, it is the log's that counts.
+pub(crate) fn check_past(field: &'static str, time: TimeText, newest: Scope) -> Result<(), RequestError> {
+    let now = command_log::wall_clock().max(newest.time()?);
+    if time.0 <= now {
+        return Ok(());
+    }
+    let (asked, now) = (rfc3339::format(time.0.0), rfc3339::format(now.0));
+    Err(RequestError::BadInput { field, why: format!("{asked} is in the future; it is {now} now") })
 }
 
 /// Waits until rows can be read as of `offset`.

@@ -3,9 +3,8 @@
 //! Input takes text or a whole number; output is always text.
 
 use async_graphql::{InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
+use command_log::rfc3339;
 use log_schema::{EpochNumber, MiB, MilliCpu, MilliGpu, Offset, TimeMs};
-
-use crate::calendar;
 
 macro_rules! text_number {
     ($(#[$doc:meta])* $name:ident, $graphql:literal) => {
@@ -52,24 +51,24 @@ text_number! {
     CountText, "U64"
 }
 
-/// A moment, as RFC 3339 text in UTC with milliseconds. Input also takes milliseconds since 1970.
+/// A moment, as RFC 3339 text in UTC with milliseconds. Input takes any offset, and milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeText(pub TimeMs);
 
-/// A moment, as RFC 3339 text in UTC with milliseconds: `2026-07-29T10:15:00.000Z`. Input also takes
-/// milliseconds since 1970.
+/// A moment, as RFC 3339 text in UTC with milliseconds: `2026-07-29T10:15:00.000Z`. Input takes any offset, as in
+/// `2026-07-29T12:15:00+02:00`, and milliseconds since 1970.
 #[Scalar(name = "Time")]
 impl ScalarType for TimeText {
     fn parse(value: Value) -> InputValueResult<Self> {
         let millis = whole_number(&value).or_else(|| match &value {
-            Value::String(text) => calendar::parse(text),
+            Value::String(text) => rfc3339::parse(text),
             _ => None,
         });
         millis.map(|millis| Self(TimeMs(millis))).ok_or_else(|| InputValueError::expected_type(value))
     }
 
     fn to_value(&self) -> Value {
-        Value::String(calendar::format(self.0.0))
+        Value::String(rfc3339::format(self.0.0))
     }
 }
 

@@ -1,26 +1,25 @@
 //! Starting and stopping a gateway: opens the projections, follows the log, listens.
 
+mod accept;
+mod connections;
+mod peer;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Request, State},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{any, get, post},
-    serve::ListenerExt,
 };
 use command_log::{Log, remote::protocol::LINK_PATH};
 use log_schema::{DecisionV1, Kind, Offset, codec};
 use projector::{Options, Projector};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinHandle,
-    time::timeout,
-};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
+use self::connections::Connections;
 use crate::{
     config::Config,
     error::Error,
@@ -71,20 +70,12 @@ pub async fn serve(config: Config) -> Result<RunningGateway, Error> {
     let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
     let local_addr = listener.local_addr().map_err(listen_failed)?;
     let (stop, over) = watch::channel(false);
+    let (connections, waits) = (Connections::new(config.connections), config.waits);
     let (gateway, readers) = open(config, local_addr, Shutdown(over.clone())).await?;
     let hub = HubHandle(Arc::clone(&gateway.hub));
     let app = router(gateway);
-    let server = axum::serve(listener.tap_io(send_at_once), app).with_graceful_shutdown(Shutdown(over).over());
-    let server = tokio::spawn(server.into_future());
+    let server = tokio::spawn(accept::accept(listener, app, connections, waits, Shutdown(over)));
     Ok(RunningGateway { local_addr, stop, server, readers, hub })
-}
-
-/// Small messages are what agents and subscribers wait for: the system is not to keep one back until the one
-/// before is acknowledged.
-fn send_at_once(connection: &mut TcpStream) {
-    if let Err(error) = connection.set_nodelay(true) {
-        tracing::debug!(%error, "a connection may be slow");
-    }
 }
 
 impl RunningGateway {
@@ -166,6 +157,7 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
         name: keys.pick().to_string(),
         address,
         patience: config.patience,
+        waits: config.waits,
         hub,
         rows,
         telemetry: config.telemetry,
@@ -197,7 +189,6 @@ fn log_failed(source: command_log::Error) -> Error {
 fn router(gateway: Arc<Gateway>) -> Router {
     let guarded = Router::new()
         .route("/graphql", post(http::graphql).get(socket::upgrade))
-        .layer(DefaultBodyLimit::max(guard::BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), guarded));
     Router::new()
         .route("/", get(health::index))

@@ -17,6 +17,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use axum_tungstenite::{Error as Frame, error::ProtocolError};
 use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
@@ -70,27 +71,76 @@ pub(crate) async fn upgrade(
 }
 
 async fn refuse(mut socket: WebSocket, close: Close) {
-    let _ = timeout(CLOSE_WAIT, socket.send(frame(close))).await;
+    let parting = async {
+        let _ = socket.send(frame(close)).await;
+        while let Some(Ok(_)) = socket.recv().await {}
+    };
+    let _ = timeout(CLOSE_WAIT, parting).await;
 }
 
 /// Serves a socket to its end.
 async fn serve(gateway: Arc<Gateway>, socket: WebSocket, caller: Caller, _held: Held) {
-    let (sink, stream) = socket.split();
+    let (sink, mut stream) = socket.split();
     let (queue, to_write) = mpsc::channel(QUEUE_MAX);
     let (close, closing) = oneshot::channel();
     let mut writer = tokio::spawn(write(sink, to_write, closing));
     let mut session =
         Session { operations: Operations::new(Arc::clone(&gateway), queue.clone()), queue, caller, is_acked: false };
     let end = tokio::select! {
-        end = session.read(stream) => end,
-        () = gateway.shutdown.clone().over() => Some(protocol::GOING_AWAY),
+        end = session.read(&mut stream) => end,
+        () = gateway.shutdown.clone().over() => End::Close(protocol::GOING_AWAY),
         _ = &mut writer => return,
     };
-    drop(session);
-    let Some(end) = end else { return writer.abort() };
-    let _ = close.send(end);
-    if timeout(CLOSE_WAIT, &mut writer).await.is_err() {
-        writer.abort();
+    // A gateway that ends waits for those who hold it, and not for its clients.
+    drop((session, gateway));
+    // Reading on sends the echo of a client's close frame, and takes the echo of ours.
+    let parting = async {
+        if let End::Close(end) = end {
+            let _ = close.send(end);
+            let _ = (&mut writer).await;
+        }
+        while let Some(Ok(_)) = stream.next().await {}
+    };
+    if !matches!(end, End::Gone) {
+        let _ = timeout(CLOSE_WAIT, parting).await;
+    }
+    writer.abort();
+}
+
+/// How a socket ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// The gateway closes it.
+    Close(Close),
+    /// The client closed it, and waits for the echo.
+    Closed,
+    /// The client is gone.
+    Gone,
+}
+
+impl End {
+    /// What a client hears whose frames cannot be read.
+    fn of_error(error: axum::Error) -> Self {
+        let Ok(error) = error.into_inner().downcast::<axum_tungstenite::Error>() else { return Self::Gone };
+        match *error {
+            Frame::Capacity(_) => Self::Close(protocol::TOO_LARGE),
+            Frame::Utf8(_) => Self::Close(protocol::BAD_TEXT),
+            Frame::Protocol(
+                ProtocolError::ResetWithoutClosingHandshake
+                | ProtocolError::SendAfterClosing
+                | ProtocolError::ReceivedAfterClosing,
+            ) => Self::Gone,
+            Frame::Protocol(_) => Self::Close(protocol::BAD_FRAME),
+            Frame::ConnectionClosed
+            | Frame::AlreadyClosed
+            | Frame::Io(_)
+            | Frame::Tls(_)
+            | Frame::WriteBufferFull(_)
+            | Frame::AttackAttempt
+            | Frame::Url(_)
+            | Frame::Http(_)
+            | Frame::HttpFormat(_) => Self::Gone,
+        }
     }
 }
 
@@ -131,25 +181,26 @@ struct Session {
 }
 
 impl Session {
-    /// Reads until the socket is to be closed; `None`: the client is gone.
-    async fn read(&mut self, mut stream: SplitStream<WebSocket>) -> Option<Close> {
+    /// Reads until the socket is to be closed.
+    async fn read(&mut self, stream: &mut SplitStream<WebSocket>) -> End {
         let init_until = Instant::now() + INIT_WAIT;
         loop {
             let until = if self.is_acked { Instant::now() + SILENCE_MAX } else { init_until };
             let message = match tokio::time::timeout_at(until, stream.next()).await {
-                Err(_) if self.is_acked => return Some(protocol::SILENT),
-                Err(_) => return Some(protocol::INIT_TIMEOUT),
-                Ok(None | Some(Err(_))) => return None,
+                Err(_) if self.is_acked => return End::Close(protocol::SILENT),
+                Err(_) => return End::Close(protocol::INIT_TIMEOUT),
+                Ok(None) => return End::Gone,
+                Ok(Some(Err(error))) => return End::of_error(error),
                 Ok(Some(Ok(message))) => message,
             };
             let taken = match message {
                 Message::Text(text) => self.take(&text).await,
                 Message::Binary(_) => Err(protocol::BINARY),
                 Message::Ping(_) | Message::Pong(_) => Ok(()),
-                Message::Close(_) => return None,
+                Message::Close(_) => return End::Closed,
             };
             if let Err(close) = taken {
-                return Some(close);
+                return End::Close(close);
             }
         }
     }

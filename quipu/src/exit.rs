@@ -15,7 +15,7 @@ use std::{
 
 use allocator::leader::checkpoint;
 
-use crate::{client, job_file};
+use crate::{client, job_file, output::printable};
 
 /// Why the program ends otherwise than well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,12 +129,12 @@ fn hint_of(error: &anyhow::Error) -> Option<String> {
 
 /// What happened; then why, a line for each cause; then what can be done.
 fn describe(error: &anyhow::Error, coloured: bool) -> String {
-    let mut text = format!("{} {error}\n", paint("error:", "1;31", coloured));
+    let mut text = format!("{} {}\n", paint("error:", "1;31", coloured), printable(&error.to_string()));
     for cause in error.chain().skip(1) {
-        text.push_str(&format!("  because {cause}\n"));
+        text.push_str(&format!("  because {}\n", printable(&cause.to_string())));
     }
     if let Some(hint) = hint_of(error) {
-        text.push_str(&format!("{} {hint}\n", paint("hint:", "1;36", coloured)));
+        text.push_str(&format!("{} {}\n", paint("hint:", "1;36", coloured), printable(&hint)));
     }
     text
 }
@@ -198,6 +198,13 @@ mod tests {
         hint: make room
         ");
         assert!(describe(&error, true).starts_with("\x1b[1;31merror:\x1b[0m could not save"));
+    }
+
+    #[test]
+    fn an_error_that_quotes_others_does_not_steer_the_terminal() {
+        let error = Err::<(), _>(Failure::new("\x1b[2Jno \u{9b}31mjob").hint("\x1b]0;x\x07")).context("a\x1bb");
+        let text = describe(&error.expect_err("an error"), false);
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(crate) fn write_bytes(bytes: &[u8]) -> io::Result<()> {
 /// Says something beside the answer: progress, or what a person may want to know.
 pub(crate) fn notice(text: &str) {
     // Where nobody can hear it, it is not worth failing for.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", printable(text));
 }
 
 /// Says something that passes: only to a person who looks on.
@@ -93,7 +93,7 @@ fn list_text(format: Format, name: &str, page: &Page, columns: &[Column], now_ms
 /// Writes one thing: `table` is what people see of it.
 pub(crate) fn show(format: Format, thing: &Value, table: impl FnOnce() -> String) -> anyhow::Result<()> {
     match format {
-        Format::Table => Ok(write(&table())?),
+        Format::Table => Ok(write(&printable(&table()))?),
         Format::Json | Format::Yaml => Ok(write(&structured(format, thing)?)?),
     }
 }
@@ -147,9 +147,19 @@ fn trimmed(table: &Table) -> String {
     })
 }
 
-/// Text in one line that cannot move the cursor of a terminal.
+/// Text in one line that a terminal shows and does not obey.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_obeyed(c) { ' ' } else { c }).collect()
+}
+
+/// Text in lines that a terminal shows and does not obey: names, commands and messages come from others.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if is_obeyed(c) && !matches!(c, '\n' | '\t') { ' ' } else { c }).collect()
+}
+
+/// Control characters, and those that turn the direction of what follows.
+fn is_obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -234,6 +244,13 @@ mod tests {
         let nodes = [json!({ "name": "a\nb\x1b[2Jc" })];
         let table = table(&nodes, &COLUMNS[..1], 0);
         assert_eq!(table, "TASK\na b [2Jc\n");
+    }
+
+    #[test]
+    fn what_others_wrote_is_shown_and_not_obeyed() {
+        let told = "web.0\trunning\n\x1b]0;owned\x07\x1b[31m\u{9b}2J\u{202e}red\r\x7f";
+        assert_eq!(printable(told), "web.0\trunning\n ]0;owned  [31m 2J red  ");
+        assert_eq!(plain("a\tb\n\u{2066}c"), "a b  c");
     }
 
     #[test]

@@ -34,72 +34,8 @@ impl FromStr for Moment {
             let is_time = text.len() >= TIME_DIGITS_MIN;
             return Ok(if is_time { Self::Time(TimeMs(number)) } else { Self::Offset(Offset(number)) });
         }
-        rfc3339_ms(text).map(|ms| Self::Time(TimeMs(ms))).ok_or_else(wrong)
+        command_log::rfc3339::parse(text).map(|ms| Self::Time(TimeMs(ms))).ok_or_else(wrong)
     }
-}
-
-/// Milliseconds since 1970 of an RFC 3339 time, such as `2026-03-01T12:00:00.250+01:00`.
-fn rfc3339_ms(text: &str) -> Option<u64> {
-    let (date, clock) = text.split_once(['T', 't', ' '])?;
-    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
-    let (clock, east_minutes) = split_zone(clock)?;
-    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
-    let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?;
-    let in_range = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
-    if !in_range || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let seconds = ((days_since_1970(year, month, day) * 24 + hour) * 60 + minute - east_minutes) * 60 + second;
-    u64::try_from(seconds * 1000 + millis(fraction)?).ok()
-}
-
-/// Splits off `Z` or `+01:00` and returns its minutes east of Greenwich.
-fn split_zone(clock: &str) -> Option<(&str, i64)> {
-    if let Some(clock) = clock.strip_suffix(['Z', 'z']) {
-        return Some((clock, 0));
-    }
-    let at = clock.rfind(['+', '-'])?;
-    let (clock, zone) = clock.split_at(at);
-    let [hours, minutes] = numbers(&zone[1..], ':', [2, 2])?;
-    let sign = if zone.starts_with('-') { -1 } else { 1 };
-    (hours < 24 && minutes < 60).then_some((clock, sign * (hours * 60 + minutes)))
-}
-
-/// Exactly `N` numbers of the given widths.
-fn numbers<const N: usize>(text: &str, separator: char, widths: [usize; N]) -> Option<[i64; N]> {
-    let parts: Vec<&str> = text.split(separator).collect();
-    let parts: [&str; N] = parts.try_into().ok()?;
-    let mut found = [0; N];
-    for (index, part) in parts.into_iter().enumerate() {
-        let legal = part.len() == widths[index] && part.bytes().all(|byte| byte.is_ascii_digit());
-        found[index] = part.parse().ok().filter(|_| legal)?;
-    }
-    Some(found)
-}
-
-fn millis(fraction: &str) -> Option<i64> {
-    let legal = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    let three: String = fraction.chars().chain("00".chars()).take(3).collect();
-    three.parse().ok().filter(|_| legal)
-}
-
-fn days_in(year: i64, month: i64) -> i64 {
-    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days from 1970-01-01, in the proleptic Gregorian calendar (Howard Hinnant's `days_from_civil`).
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use async_graphql::InputObject;
 use log_schema::{AgentId, Event, FrameworkId, JobId, OfferId, RoleName, TaskId, TaskOwner};
 
-use crate::error::RequestError;
+use crate::{error::RequestError, input::check_name};
 
 /// The names in an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,8 +106,12 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
-    /// Refuses names that no event has: a filter with a typing error would wait for ever.
+    /// Refuses names that no event and nothing else can have: a filter with a typing error would wait for ever.
     pub(crate) fn check(&self) -> Result<(), RequestError> {
+        check_name::<JobId>("filter.job", self.job.as_deref())?;
+        check_name::<TaskId>("filter.task", self.task.as_deref())?;
+        check_name::<AgentId>("filter.agent", self.agent.as_deref())?;
+        check_name::<FrameworkId>("filter.framework", self.framework.as_deref())?;
         let unknown = self.names.iter().find(|name| !Event::NAMES.contains(&name.as_str()));
         match unknown {
             None => Ok(()),

@@ -11,7 +11,10 @@ use log_schema::{
 };
 
 use super::{EnvInput, parse, run};
-use crate::{error::RequestError, scalar::MillisText};
+use crate::{
+    error::RequestError,
+    scalar::{CountText, MillisText},
+};
 
 /// The role of a job that names none.
 pub const ROLE_DEFAULT: &str = "*";
@@ -76,8 +79,8 @@ pub struct ConstraintInput {
 pub struct RestartInput {
     /// After which ends. A service: `ANY`; a batch job: `FAILURE`.
     pub on: Option<RestartOnInput>,
-    /// How many restarts one task may have. A service: 1000; a batch job: 3.
-    pub limit: Option<u32>,
+    /// How many restarts one task may have, at most 4294967295. A service: 1000; a batch job: 3.
+    pub limit: Option<CountText>,
     /// The wait before the first restart; it doubles with each one. 1000. The least is 250: a shorter one becomes 250.
     pub backoff_ms: Option<MillisText>,
     /// The longest wait. 60000, or `backoffMs` where that is more.
@@ -172,7 +175,7 @@ impl JobInput {
             ports: self.ports,
             run: run(self.command, self.env, self.directory, self.kill_grace_ms)?,
             constraints: self.constraints.into_iter().map(ConstraintInput::spec).collect(),
-            restart: self.restart.unwrap_or_default().spec(kind),
+            restart: self.restart.unwrap_or_default().spec(kind)?,
         })
     }
 }
@@ -199,18 +202,25 @@ impl ConstraintInput {
 }
 
 impl RestartInput {
-    fn spec(self, kind: JobKind) -> RestartV1 {
+    fn spec(self, kind: JobKind) -> Result<RestartV1, RequestError> {
         let (on, limit) = match kind {
             JobKind::Service => (RestartOn::Any, SERVICE_RESTARTS),
             JobKind::Batch => (RestartOn::Failure, BATCH_RESTARTS),
         };
+        let limit = match self.limit {
+            None => limit,
+            Some(CountText(asked)) => u32::try_from(asked).map_err(|_| RequestError::BadInput {
+                field: "restart.limit",
+                why: format!("it is {asked}, and may be 0 to {}", u32::MAX),
+            })?,
+        };
         let backoff_ms = self.backoff_ms.map_or(BACKOFF_MS, |wait| wait.0).max(BACKOFF_MS_MIN);
-        RestartV1 {
+        Ok(RestartV1 {
             on: self.on.map_or(on, Into::into),
-            limit: self.limit.unwrap_or(limit),
+            limit,
             backoff_ms,
             backoff_max_ms: self.backoff_max_ms.map_or(BACKOFF_MAX_MS, |wait| wait.0).max(backoff_ms),
-        }
+        })
     }
 }
 

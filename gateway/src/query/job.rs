@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use compact_str::CompactString;
-use log_schema::{JobId, job::JobSpecV1};
+use log_schema::{JobId, RoleName, job::JobSpecV1};
 use projector::{
     Pick, Scope,
     row::{Deferred, Entity, JobRow, JobSpecRow, TaskRow, UsageRow},
@@ -17,12 +17,13 @@ use super::{
 use crate::{
     error::graphql,
     input::{
+        check_name,
         job::{JobKindInput, OperatorInput, RestartOnInput},
         parse,
     },
     moment::{At, scope},
     page::{self, Nodes, PageArgs},
-    scalar::{MillisText, OffsetText},
+    scalar::{CountText, MillisText, OffsetText},
 };
 
 /// One job, as of one moment.
@@ -239,7 +240,7 @@ impl JobSpec {
         let restart = self.0.restart;
         Restart {
             on: restart.on.into(),
-            limit: restart.limit,
+            limit: CountText(restart.limit.into()),
             backoff_ms: MillisText(restart.backoff_ms),
             backoff_max_ms: MillisText(restart.backoff_max_ms),
         }
@@ -270,7 +271,7 @@ pub struct Restart {
     /// After which ends.
     pub on: RestartOnInput,
     /// How many restarts one task may have.
-    pub limit: u32,
+    pub limit: CountText,
     /// The wait before the first restart; it doubles with each one.
     pub backoff_ms: MillisText,
     /// The longest wait.
@@ -311,6 +312,7 @@ impl JobQuery {
         min_offset: Option<OffsetText>,
     ) -> Result<Nodes<Job>> {
         let window = PageArgs { first, after, last, before }.window().map_err(graphql)?;
+        check_name::<RoleName>("role", role.as_deref()).map_err(graphql)?;
         let scope = scope(ctx, at, min_offset).await?;
         let wanted = |row: &JobRow| {
             state.as_ref().is_none_or(|states| states.contains(&row.state.into()))

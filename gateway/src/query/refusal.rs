@@ -1,11 +1,13 @@
 //! Refusals: every "no" that the cell has said.
 
 use async_graphql::{Context, Object, Result};
+use log_schema::Principal;
 use projector::{Pick, row::RefusalRow};
 
 use super::value::MomentValue;
 use crate::{
     error::graphql,
+    input::check_name,
     moment::{At, scope},
     mutation::payload::UserError,
     page::{self, Nodes, PageArgs},
@@ -71,6 +73,7 @@ impl RefusalQuery {
             direction: window.direction,
             start: window.start.map(|start| log_schema::Offset(start.0)),
         };
+        check_name::<Principal>("principal", principal.as_deref()).map_err(graphql)?;
         let scope = scope(ctx, at, min_offset).await?;
         let wanted = |row: &RefusalRow| {
             let asked = row.asked.as_ref().map(|asked| asked.principal.as_str());

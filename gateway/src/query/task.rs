@@ -1,7 +1,7 @@
 //! Tasks: where each stands, its runs, and what it uses now.
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
-use log_schema::{AgentId, TaskId, TaskOwner, job::RunSpecV1};
+use log_schema::{AgentId, FrameworkId, JobId, TaskId, TaskOwner, job::RunSpecV1};
 use projector::{
     Pick, Scope,
     row::{Entity, JobSpecRow, Run, TaskRow, TaskRunRow},
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     context::gateway,
     error::{RequestError, graphql},
-    input::parse,
+    input::{check_name, parse},
     moment::{At, scope},
     page::{self, Nodes, PageArgs},
     scalar::{CountText, MillisText, OffsetText},
@@ -280,6 +280,8 @@ pub struct TaskFilter {
 
 impl TaskFilter {
     async fn page(&self, scope: &Scope, args: &PageArgs) -> Result<Nodes<Task>> {
+        check_name::<JobId>("job", self.job.as_deref()).map_err(graphql)?;
+        check_name::<FrameworkId>("framework", self.framework.as_deref()).map_err(graphql)?;
         if let Some(agent) = &self.agent {
             let agent = parse("agent", agent).map_err(graphql)?;
             return Task::page_on(scope, &agent, args, |row| {

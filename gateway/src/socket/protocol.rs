@@ -17,6 +17,12 @@ pub struct Close {
 
 /// The gateway is going away.
 pub const GOING_AWAY: Close = Close { code: 1001, reason: "The gateway is shutting down" };
+/// What a socket's client sent is no WebSocket.
+pub const BAD_FRAME: Close = Close { code: 1002, reason: "A frame breaks the WebSocket protocol" };
+/// A text frame that is not UTF-8.
+pub const BAD_TEXT: Close = Close { code: 1007, reason: "A text frame is not UTF-8" };
+/// A message that is longer than the gateway takes.
+pub const TOO_LARGE: Close = Close { code: 1009, reason: "A message has at most 65536 bytes" };
 /// A frame that the protocol does not use.
 pub const BINARY: Close = Close { code: 4400, reason: "Messages are JSON in text frames" };
 /// A text frame that is no message of the protocol.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use command_log::{Log, memory::MemoryLog, telemetry::InProcess};
 use futures_util::{SinkExt, StreamExt};
-use gateway::{Config, RunningGateway};
+use gateway::{Config, RunningGateway, Waits};
 use log_schema::{AgentId, Class, Command, Envelope, Key, Offset, Principal, command::ReportAgentV1};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -61,6 +61,16 @@ impl Cell {
         }
         self.start(PATIENCE).await;
         self.read().await;
+    }
+
+    /// A cell with a leader, whose gateway waits for its peers as long as `waits` says.
+    pub async fn led_within(waits: Waits, connections: usize) -> Self {
+        let mut cell = Self::led().await;
+        cell.gateway.take().expect("a gateway runs").stop().await.expect("it served well");
+        let config = Config::new(cell.log.clone(), cell.telemetry.clone(), cell.dir.path());
+        let config = Config { waits, connections: Some(connections), ..config };
+        cell.gateway = Some(gateway::serve(config).await.expect("a gateway on loopback"));
+        cell
     }
 
     async fn start(&mut self, patience: Duration) {
@@ -255,6 +265,20 @@ impl Socket {
         assert_eq!(message["type"], "next", "{message}");
         assert_eq!(message["payload"]["errors"], Value::Null, "{message}");
         message["payload"]["data"].clone()
+    }
+
+    /// The next frame, whatever it is; `None`: the gateway has ended the stream well.
+    pub async fn last(&mut self) -> Option<Message> {
+        let frame = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a frame in time");
+        frame.map(|frame| frame.expect("a whole frame"))
+    }
+
+    /// The connection below the socket.
+    pub fn connection(&mut self) -> &mut TcpStream {
+        match self.0.get_mut() {
+            MaybeTlsStream::Plain(stream) => stream,
+            _ => panic!("no connection in the clear"),
+        }
     }
 
     /// The code that the gateway closes with.

@@ -177,10 +177,7 @@ async fn what_is_looked_at_is_charged_and_keeps_nobody_waiting() {
     let (_, words) = cell.post(&scans(1), &[]).await;
     assert!(!words.contains("errors"), "{words}");
     let body = scans(1000);
-    let hostile = async {
-        let (one, two, three) = tokio::join!(cell.post(&body, &[]), cell.post(&body, &[]), cell.post(&body, &[]));
-        [one, two, three]
-    };
+    let hostile = cell.post(&body, &[]);
     let mut asked = 0;
     let others = async {
         loop {
@@ -190,14 +187,12 @@ async fn what_is_looked_at_is_charged_and_keeps_nobody_waiting() {
             tokio::task::yield_now().await;
         }
     };
-    let answers = tokio::select! {
-        answers = hostile => answers,
+    let (_, words) = tokio::select! {
+        answer = hostile => answer,
         () = others => unreachable!("it asks for ever"),
     };
     assert!(asked > 5, "{asked} questions were answered meanwhile");
-    for (_, words) in answers {
-        assert!(words.contains("looks at more than 500000 rows") && words.len() < 200_000, "{words:.300}");
-    }
+    assert!(words.contains("looks at more than 500000 rows") && words.len() < 200_000, "{words:.300}");
 }
 
 #[tokio::test]

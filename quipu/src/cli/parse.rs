@@ -88,7 +88,7 @@ pub(crate) fn public_key(text: &str) -> Result<PublicKey, String> {
 pub(crate) enum AtArg {
     /// An offset of the log.
     Offset(Offset),
-    /// A time, as RFC 3339 text in UTC.
+    /// A time, as RFC 3339 text of any offset.
     Time(String),
     /// A time before now, in milliseconds.
     Ago(u64),
@@ -101,7 +101,7 @@ impl FromStr for AtArg {
         if let Ok(offset) = text.parse() {
             return Ok(Self::Offset(Offset(offset)));
         }
-        let is_time = text.ends_with('Z') && text.contains('T') && text.starts_with(|c: char| c.is_ascii_digit());
+        let is_time = command_log::rfc3339::parse(text).is_some();
         match duration::parse(text) {
             Ok(millis) => Ok(Self::Ago(millis)),
             Err(_) if is_time => Ok(Self::Time(text.into())),
@@ -124,7 +124,9 @@ mod tests {
         assert_eq!("1742".parse(), Ok(AtArg::Offset(Offset(1742))));
         assert_eq!("5m".parse(), Ok(AtArg::Ago(300_000)));
         assert_eq!("2026-07-29T10:15:00Z".parse(), Ok(AtArg::Time("2026-07-29T10:15:00Z".into())));
-        for text in ["", "yesterday", "-3", "5 minutes", "2026-07-29"] {
+        let zoned = "2026-07-29T10:15:00+01:00";
+        assert_eq!(zoned.parse(), Ok(AtArg::Time(zoned.into())));
+        for text in ["", "yesterday", "-3", "5 minutes", "2026-07-29", "2026-02-30T00:00:00Z"] {
             assert!(text.parse::<AtArg>().is_err(), "{text}");
         }
     }

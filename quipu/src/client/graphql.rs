@@ -128,7 +128,7 @@ impl Client {
             };
             match waits.next() {
                 Some(wait) => {
-                    eprintln!("no answer yet ({why}); the command is sent again under its key");
+                    crate::output::notice(&format!("no answer yet ({why}); the command is sent again under its key"));
                     thread::sleep(Duration::from_millis(*wait));
                 }
                 None => return Err(Error::OutcomeUnknown { why, key }),

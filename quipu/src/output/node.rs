@@ -1,7 +1,6 @@
 //! A node of an answer, with ways to read it that always give text: what is absent is a dash.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use command_log::rfc3339;
 use serde_json::Value;
 
 use crate::duration;
@@ -85,7 +84,7 @@ impl<'a> Node<'a> {
 
     /// How long ago a time was.
     pub(crate) fn age(&self, pointer: &str) -> String {
-        let then = self.find(pointer).and_then(parse_time);
+        let then = self.find(pointer).and_then(rfc3339::parse);
         then.map_or_else(|| ABSENT.into(), |then| duration::format(self.now_ms.saturating_sub(then) / 1000 * 1000))
     }
 
@@ -106,21 +105,7 @@ impl<'a> Node<'a> {
 
 /// Milliseconds since 1970, by this machine's clock.
 pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Reads the one form that gateways write, `2026-07-29T10:15:00.000Z`, as milliseconds since 1970.
-pub(crate) fn parse_time(text: &str) -> Option<u64> {
-    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    let millis = number(20, 23).unwrap_or(0);
-    // Years that begin in March end with the leap day.
-    let (year, month) = if month <= 2 { (year.checked_sub(1)?, month + 9) } else { (year, month - 3) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
-    let days = days.checked_sub(719_469)?;
-    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + millis)
+    command_log::wall_clock().0
 }
 
 #[cfg(test)]
@@ -128,20 +113,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn times_are_read_as_gateways_write_them() {
-        let known = [
-            ("1970-01-01T00:00:00.000Z", Some(0)),
-            ("2000-02-29T00:00:00.000Z", Some(951_782_400_000)),
-            ("2026-07-29T10:15:00.042Z", Some(1_785_320_100_042)),
-            ("soon", None),
-            ("1969-12-31T00:00:00.000Z", None),
-        ];
-        for (text, millis) in known {
-            assert_eq!(parse_time(text), millis, "{text}");
-        }
-    }
 
     #[test]
     fn what_is_absent_is_a_dash() {

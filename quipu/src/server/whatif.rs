@@ -32,10 +32,7 @@ fn moment(at: Option<&AtArg>) -> anyhow::Result<Moment> {
         None => Moment::Offset(Offset(0)),
         Some(AtArg::Offset(offset)) => Moment::Offset(*offset),
         Some(AtArg::Time(text)) => text.parse().map_err(|error| Failure::usage(one_line(&error)))?,
-        Some(AtArg::Ago(millis)) => {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-            Moment::Time(TimeMs(u64::try_from(now.as_millis())?.saturating_sub(*millis)))
-        }
+        Some(AtArg::Ago(millis)) => Moment::Time(TimeMs(command_log::wall_clock().0.saturating_sub(*millis))),
     })
 }
 
