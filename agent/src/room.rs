@@ -7,10 +7,8 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use procfs::process::{LimitValue, Process, all_processes};
 use rustix::process::geteuid;
 
-use crate::cgroup;
+use crate::{cgroup, tasks::STARTS_AT_ONCE_MAX};
 
-/// The most starts that are made at once, from the sandbox to the running program.
-const STARTS_AT_ONCE_MAX: usize = 16;
 /// What a running task takes of the agent: the descriptor of its supervisor's process.
 const FILES_OF_A_TASK: u64 = 1;
 /// What a start takes while it is made: pipes, the sandbox's files, and the same again in the new process.
@@ -33,7 +31,8 @@ pub(crate) struct Room {
     pub(crate) starts_max: usize,
     /// Readers of output at once.
     pub(crate) readers_max: usize,
-    bound_by: &'static str,
+    /// Which limit that follows from.
+    pub(crate) bound_by: &'static str,
 }
 
 impl Room {

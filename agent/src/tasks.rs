@@ -26,6 +26,7 @@ use tokio::{
 use crate::{
     agent::Input,
     journal::Begun,
+    room::Room,
     sandbox::{Ended, Sandbox, TaskKey, now},
     start::{Error, Placement, Starter},
     telemetry::Running,
@@ -48,6 +49,9 @@ pub(crate) struct Tasks {
     under_way: BTreeSet<TaskKey>,
     /// One permit for each start that is being made on another thread.
     makers: Arc<Semaphore>,
+    room: Room,
+    /// Tasks that are no longer queued and have not ended: what `room` bounds.
+    begun: usize,
     running: Running,
     watchers: JoinSet<()>,
     runtime: Handle,
@@ -70,13 +74,21 @@ enum Stage {
 
 impl Tasks {
     /// No tasks yet. Watchers run on `runtime`; `running` is kept up to date for telemetry.
-    pub(crate) fn new(starter: Starter, running: Running, runtime: Handle, inputs: mpsc::Sender<Input>) -> Self {
+    pub(crate) fn new(
+        starter: Starter,
+        room: Room,
+        running: Running,
+        runtime: Handle,
+        inputs: mpsc::Sender<Input>,
+    ) -> Self {
         Self {
             starter: Arc::new(starter),
             alive: BTreeMap::new(),
             queue: VecDeque::new(),
             under_way: BTreeSet::new(),
             makers: Arc::new(Semaphore::new(STARTS_AT_ONCE_MAX)),
+            room,
+            begun: 0,
             running,
             watchers: JoinSet::new(),
             runtime,
@@ -93,11 +105,15 @@ impl Tasks {
 
     /// The next start that is still wanted, where there is a place for one.
     pub(crate) fn next_start(&mut self) -> Option<Box<Placement>> {
-        while self.under_way.len() < STARTS_AT_ONCE_MAX {
+        while self.under_way.len() < self.room.starts_max && self.begun < self.room.tasks_max {
             let Some(alive) = self.alive.get_mut(&self.queue.pop_front()?) else { continue };
             match std::mem::replace(&mut alive.stage, Stage::Unsupervised) {
                 Stage::Queued(placement) => {
                     self.under_way.insert(placement.key.clone());
+                    self.begun += 1;
+                    if self.begun == self.room.tasks_max {
+                        tracing::warn!(room = self.room.statement(), "no room for more tasks; starts wait for ends");
+                    }
                     return Some(placement);
                 }
                 other @ (Stage::Unsupervised | Stage::Supervised(_)) => alive.stage = other,
@@ -133,6 +149,7 @@ impl Tasks {
     pub(crate) fn adopt(&mut self, key: TaskKey, begun: Begun) {
         let sandbox = self.starter.sandbox(&key);
         let alive = Alive { stage: Stage::Unsupervised, kill_wanted: sandbox.kill_wanted() };
+        self.begun += 1;
         self.alive.insert(key.clone(), alive);
         self.watch(adopt(sandbox, key, begun, self.inputs.clone()));
     }
@@ -160,7 +177,11 @@ impl Tasks {
         self.running.lock().expect("nobody panics while holding the running tasks").remove(key);
         self.under_way.remove(key);
         while self.watchers.try_join_next().is_some() {}
-        self.alive.remove(key).is_some()
+        let ended = self.alive.remove(key);
+        if ended.as_ref().is_some_and(|alive| !matches!(alive.stage, Stage::Queued(_))) {
+            self.begun -= 1;
+        }
+        ended.is_some()
     }
 
     /// Ends a task in its own time: SIGTERM, its grace, SIGKILL. What is not alive is left alone. A
@@ -302,4 +323,47 @@ fn cannot_start(error: &Error) -> Ended {
     }
     let end = EndV1 { message: Some(message), ..error.end() };
     Ended { state: TaskState::Failed, end, observed: now() }
+}
+
+#[cfg(test)]
+mod tests {
+    use log_schema::{AgentId, Incarnation, Offset, Resources, TaskId};
+
+    use super::*;
+    use crate::{cgroup::Layout, output::Kept};
+
+    fn placement(task: &str) -> Box<Placement> {
+        let key = TaskKey { task: TaskId::new(task).expect("a legal id"), incarnation: Incarnation(1) };
+        Box::new(Placement { key, at: Offset(1), to: Offset(0), resources: Resources::default(), run: None })
+    }
+
+    #[tokio::test]
+    async fn an_agent_begins_no_more_tasks_than_it_has_room_for() {
+        let starter = Starter {
+            agent: AgentId::new("a1").expect("a legal id"),
+            sandboxes: "nowhere".into(),
+            supervisor_command: Vec::new(),
+            layout: Layout::none("not wanted"),
+            output: Kept::default(),
+            agent_lock: "nowhere".into(),
+        };
+        let room = Room { tasks_max: 2, starts_max: 1, ..Room::find(1) };
+        let mut tasks = Tasks::new(starter, room, Running::default(), Handle::current(), mpsc::channel(1).0);
+        for task in ["a.0", "b.0", "c.0", "d.0"] {
+            tasks.queue(placement(task));
+        }
+        let mut next = || tasks.next_start().map(|placement| placement.key);
+        let first = next().expect("there is room");
+        assert_eq!(next(), None, "one start at a time");
+        tasks.runs(&first);
+        let second = tasks.next_start().expect("there is room for two tasks").key;
+        tasks.runs(&second);
+        assert!(tasks.next_start().is_none(), "there is room for two tasks only");
+        // One that waits takes no room, so its end makes none.
+        let waiting = placement("c.0").key;
+        assert!(tasks.kill(&waiting).is_some() && tasks.ended(&waiting));
+        assert!(tasks.next_start().is_none());
+        assert!(tasks.ended(&first));
+        assert_eq!(tasks.next_start().expect("there is room again").key, placement("d.0").key);
+    }
 }

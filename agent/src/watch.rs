@@ -8,7 +8,10 @@ use std::{
     fs::{self, File},
     os::fd::OwnedFd,
     process::ChildStdout,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -46,6 +49,8 @@ const COMPLAINT_BYTES_MAX: usize = 400;
 pub(crate) struct Supervisor {
     pub(crate) pid: i32,
     descriptor: Arc<OwnedFd>,
+    /// This agent asked it to end the task.
+    asked: Arc<AtomicBool>,
 }
 
 impl Supervisor {
@@ -53,7 +58,7 @@ impl Supervisor {
     pub(crate) fn open(pid: i32) -> rustix::io::Result<Self> {
         let raw = RawPid::from_raw(pid).ok_or(rustix::io::Errno::SRCH)?;
         let descriptor = Arc::new(pidfd_open(raw, PidfdFlags::NONBLOCK)?);
-        Ok(Self { pid, descriptor })
+        Ok(Self { pid, descriptor, asked: Arc::default() })
     }
 
     /// Takes hold of the process with this name, if it lives.
@@ -67,6 +72,7 @@ impl Supervisor {
 
     /// Asks for the end of the task. A supervisor that is gone needs no asking.
     pub(crate) fn ask_to_end(&self) {
+        self.asked.store(true, Ordering::Relaxed);
         let _ = pidfd_send_signal(&*self.descriptor, rustix::process::Signal::TERM);
     }
 
@@ -125,17 +131,19 @@ async fn read_running(stdout: ChildStdout) -> bool {
 /// program was kept from it by the machine, as by a full disk.
 pub(crate) async fn ended(sandbox: Sandbox, supervisor: Supervisor) -> Ended {
     supervisor.gone().await;
-    settled(sandbox, None, Unsigned::MachineFault).await
+    // Not read from the sandbox: a task that ends its supervisor could have written that.
+    let kill_wanted = supervisor.asked.load(Ordering::Relaxed);
+    settled(sandbox, None, Unsigned::MachineFault, kill_wanted).await
 }
 
 /// The end of a start without a living supervisor: what is written, or written now.
-async fn settled(sandbox: Sandbox, lock: Option<File>, unsigned: Unsigned) -> Ended {
-    let settling = spawn_blocking(move || settle(&sandbox, lock, unsigned));
+async fn settled(sandbox: Sandbox, lock: Option<File>, unsigned: Unsigned, kill_wanted: bool) -> Ended {
+    let settling = spawn_blocking(move || settle(&sandbox, lock, unsigned, kill_wanted));
     settling.await.unwrap_or_else(|_| died("the agent failed while it ended what was left of the task"))
 }
 
 /// Takes the lock if it is not held already, and ends what is left before it writes the end.
-fn settle(sandbox: &Sandbox, lock: Option<File>, unsigned: Unsigned) -> Ended {
+fn settle(sandbox: &Sandbox, lock: Option<File>, unsigned: Unsigned, kill_wanted: bool) -> Ended {
     if !sandbox.exists() {
         return died("the sandbox is gone");
     }
@@ -147,15 +155,15 @@ fn settle(sandbox: &Sandbox, lock: Option<File>, unsigned: Unsigned) -> Ended {
         return ended;
     }
     sweep(sandbox);
-    let ended = end_in_place_of_the_supervisor(sandbox, unsigned);
+    let ended = end_in_place_of_the_supervisor(sandbox, unsigned, kill_wanted);
     if let Err(error) = sandbox.write_ended(&ended) {
         tracing::error!(error = &error as &dyn std::error::Error, "an end is not on the disk");
     }
     ended
 }
 
-fn end_in_place_of_the_supervisor(sandbox: &Sandbox, unsigned: Unsigned) -> Ended {
-    if sandbox.kill_wanted() {
+fn end_in_place_of_the_supervisor(sandbox: &Sandbox, unsigned: Unsigned, kill_wanted: bool) -> Ended {
+    if kill_wanted {
         return killed();
     }
     let complaint = fs::read_to_string(sandbox.complaints()).unwrap_or_default();
@@ -277,12 +285,13 @@ pub(crate) async fn adopt(sandbox: &Sandbox, begun: Begun) -> Result<Supervisor,
     if !begun.attempted && !begun.is_of_earlier_boot {
         return Err(if sandbox.kill_wanted() { killed() } else { never_began() });
     }
+    let kill_wanted = sandbox.kill_wanted();
     loop {
         match find(sandbox) {
             Ok(Found::Alive(supervisor)) => return Ok(supervisor),
-            Ok(Found::Gone(lock)) => return Err(settled(sandbox.clone(), Some(lock), unsigned).await),
+            Ok(Found::Gone(lock)) => return Err(settled(sandbox.clone(), Some(lock), unsigned, kill_wanted).await),
             Ok(Found::Unsigned) => tokio::time::sleep(LOOK_AGAIN).await,
-            Err(_) => return Err(settled(sandbox.clone(), None, unsigned).await),
+            Err(_) => return Err(settled(sandbox.clone(), None, unsigned, kill_wanted).await),
         }
     }
 }

@@ -126,7 +126,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
         position,
         jobs: BTreeMap::new(),
         expected: None,
-        tasks: Tasks::new(starter, running, runtime.clone(), inputs.clone()),
+        tasks: Tasks::new(starter, room, running, runtime.clone(), inputs.clone()),
         reports,
         told: BTreeMap::new(),
         held: false,
