@@ -203,7 +203,10 @@ impl Agent {
                 self.running(key);
                 self.start_next()
             }
-            Input::Ended { key, ended: _ } if self.lost.contains_key(&key) => self.lost_ended(&key),
+            Input::Ended { key, ended: _ } if self.lost.contains_key(&key) => {
+                self.lost_ended(&key)?;
+                self.start_next()
+            }
             Input::Ended { key, ended } => {
                 self.task_ended(key, ended);
                 self.start_next()

@@ -294,12 +294,14 @@ mod tests {
             Request { task, incarnation: None, stream: Stream::Stderr, from: ReadFrom::Byte(0), bytes_max: 1 };
         assert!(matches!(read(story.root.path(), &request), Err(Error::NotFound { .. })));
     }
+
     #[test]
     fn output_is_never_read_out_of_the_sandbox() {
         use std::os::unix::fs::symlink;
+        type Plant<'a> = &'a dyn Fn(&Path);
         let secret = tempfile::NamedTempFile::new().expect("a file for tests");
         fs::write(secret.path(), "secret").expect("a file");
-        let plant: [(&str, &dyn Fn(&Path)); 4] = [
+        let plant: [(&str, Plant); 4] = [
             ("link", &|at| symlink(secret.path(), at).expect("a link")),
             ("hard link", &|at| fs::hard_link(secret.path(), at).expect("a link")),
             ("pipe", &|at| nix::unistd::mkfifo(at, Mode::S_IRWXU).expect("a pipe")),

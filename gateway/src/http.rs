@@ -31,7 +31,11 @@ pub(crate) async fn graphql(State(gateway): State<Arc<Gateway>>, request: HttpRe
     gateway.metrics.requests.add(1);
     let (Parts { headers, .. }, body) = request.into_parts();
     let body = read(&headers, body, gateway.waits.body).await;
-    match body.and_then(|body| prepare(&headers, &body)) {
+    let prepared = match body {
+        Ok(body) => prepare(&headers, &body),
+        Err(refused) => Err(refused),
+    };
+    match prepared {
         Ok((request, caller)) => {
             if let Err(error) = gateway.rows.check() {
                 gateway.metrics.turned_away.add(1);
@@ -104,13 +108,11 @@ async fn read(headers: &HeaderMap, body: Body, wait: Duration) -> Result<Vec<u8>
         }
         Ok(read)
     };
-    match timeout(wait, read).await {
-        Ok(read) => read,
-        Err(_) => {
-            let why = format!("the body of a request may take {} ms, and did not come", wait.as_millis());
-            Err(no(StatusCode::REQUEST_TIMEOUT, why))
-        }
-    }
+    let Ok(read) = timeout(wait, read).await else {
+        let why = format!("the body of a request may take {} ms, and did not come", wait.as_millis());
+        return Err(no(StatusCode::REQUEST_TIMEOUT, why));
+    };
+    read
 }
 
 fn no(status: StatusCode, why: String) -> (StatusCode, ServerError) {

@@ -129,9 +129,8 @@ impl End {
                 ProtocolError::ResetWithoutClosingHandshake
                 | ProtocolError::SendAfterClosing
                 | ProtocolError::ReceivedAfterClosing,
-            ) => Self::Gone,
-            Frame::Protocol(_) => Self::Close(protocol::BAD_FRAME),
-            Frame::ConnectionClosed
+            )
+            | Frame::ConnectionClosed
             | Frame::AlreadyClosed
             | Frame::Io(_)
             | Frame::Tls(_)
@@ -140,6 +139,7 @@ impl End {
             | Frame::Url(_)
             | Frame::Http(_)
             | Frame::HttpFormat(_) => Self::Gone,
+            Frame::Protocol(_) => Self::Close(protocol::BAD_FRAME),
         }
     }
 }

@@ -32,11 +32,10 @@ pub(super) fn reap() -> Reaped {
     loop {
         match wait(WaitOptions::NOHANG) {
             Ok(Some((pid, status))) => return Reaped::Ended { pid: pid.as_raw_pid(), exit: exit(status) },
-            Ok(None) => return Reaped::NothingYet,
             Err(Errno::CHILD) => return Reaped::NoChildren,
             Err(Errno::INTR) => {}
-            // Says nothing about the children, so they must not be given up for it.
-            Err(_) => return Reaped::NothingYet,
+            // Another error says nothing about the children, so they must not be given up for it.
+            Ok(None) | Err(_) => return Reaped::NothingYet,
         }
     }
 }

@@ -14,9 +14,11 @@ use crate::{
     supervised::{SUPERVISOR, until},
 };
 
-/// Supervisors that begin only once there is a file `go` beside the sandboxes.
+/// Supervisors that begin only once there is a file `go` beside the sandboxes. They end with their sandbox, so that a
+/// story that fails leaves none behind.
 fn held_back() -> Vec<OsString> {
-    let script = format!("while [ ! -e \"$0/../../go\" ]; do sleep 0.01; done; exec {SUPERVISOR} \"$0\"");
+    let script =
+        format!("until [ -e \"$0/../../go\" ]; do [ -e \"$0\" ] || exit 1; sleep 0.01; done; exec {SUPERVISOR} \"$0\"");
     ["sh", "-c", &script].map(Into::into).to_vec()
 }
 

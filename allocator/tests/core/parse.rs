@@ -126,9 +126,10 @@ fn command(words: &mut Words, state: &State) -> Command {
 }
 
 fn report_agent(words: &mut Words) -> Command {
-    let capacity = words.resources();
     let identity = words.take("in").map(|identity| identity.parse().expect("an identity"));
     let strayed = words.take("strayed").map(|obeyed| Offset(obeyed.parse().expect("an offset")));
+    // Last, since any name with a number that is left is taken for a custom resource.
+    let capacity = words.resources();
     let attributes = words.take_all("").into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     Command::ReportAgent(ReportAgentV1 { agent: words.id::<AgentId>(1), capacity, attributes, identity, strayed })
 }

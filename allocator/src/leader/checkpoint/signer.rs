@@ -37,8 +37,8 @@ impl Signer {
             (Ok(text), newest) => {
                 let signer = Self(read(&text).map_err(|why| Error::Key { path: path.to_owned(), why })?);
                 let found = signer.public();
-                match newest.filter(|signed| signed.key != found) {
-                    Some(signed) => Err(Error::OtherKey { path: path.to_owned(), found, signed: signed.key }),
+                match newest.filter(|newest| newest.key != found) {
+                    Some(newest) => Err(Error::OtherKey { path: path.to_owned(), found, signed: newest.key }),
                     None => Ok(signer),
                 }
             }
@@ -88,7 +88,7 @@ fn read(text: &str) -> Result<SigningKey, &'static str> {
         return Err("a line is missing, cut or out of order");
     };
     let key = SigningKey::from_bytes(&secret);
-    if key.verifying_key().to_bytes() != public { Err("its two halves do not belong together") } else { Ok(key) }
+    if key.verifying_key().to_bytes() == public { Ok(key) } else { Err("its two halves do not belong together") }
 }
 
 #[cfg(test)]
@@ -142,7 +142,7 @@ mod tests {
         let gone = Signer::open(&path, dir.path()).err().expect("no new key");
         assert!(matches!(gone, Error::NoKey { .. }) && gone.hint().is_some(), "{gone}");
         assert!(!path.exists());
-        drop(Signer::open(&other, &dir.path().join("nothing signed")).expect("made"));
+        let _ = Signer::open(&other, &dir.path().join("nothing signed")).expect("made");
         fs::rename(&other, &path).expect("moved");
         let another = Signer::open(&path, dir.path()).err().expect("another key");
         assert!(matches!(another, Error::OtherKey { .. }) && another.hint().is_some(), "{another}");
