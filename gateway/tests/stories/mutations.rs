@@ -162,7 +162,7 @@ async fn a_job_that_leaves_out_cpu_or_memory_has_a_default_and_a_short_back_off_
         assert_eq!(payload["job"]["spec"]["restart"], json!({ "backoffMs": "250", "backoffMaxMs": "250" }));
     }
     let neither = cell.mutate(&submit("d", "licences=1")).await["submitJob"].clone();
-    assert_eq!(neither["userErrors"][0]["code"], "ResourcesEmpty");
+    assert_eq!(neither["userErrors"][0]["code"], "ResourcesEmpty", "{neither}");
 }
 
 #[tokio::test]

@@ -137,7 +137,7 @@ async fn everything_that_the_cell_holds_can_be_asked_for() {
     assert_eq!(data["agents"]["nodes"][0]["used"], json!({ "cpu": "2000", "text": "cpu=2 mem=128Mi" }));
     assert_eq!(data["agents"]["nodes"][0]["taskCount"], 3);
     assert_eq!(data["jobs"]["nodes"][0]["taskCounts"], json!({ "placed": 2, "total": 2 }));
-    assert_eq!(data["jobs"]["nodes"][0]["spec"]["restart"], json!({ "on": "ANY", "limit": 1000 }));
+    assert_eq!(data["jobs"]["nodes"][0]["spec"]["restart"], json!({ "on": "ANY", "limit": "1000" }));
     assert_eq!(
         data["jobs"]["nodes"][0]["tasks"]["nodes"][1]["run"],
         json!({ "agent": "a1", "incarnation": "2", "state": "PLACED" })

@@ -303,7 +303,7 @@ mod tests {
         let accepted = json!({ "missingResources": ["licences"], "spec": { "restart": { "backoffMs": "250" } } });
         insta::assert_snapshot!(warnings(&jobs[0], &Node::of(&accepted)).join("\n"), @"
         warning: job web: no agent has any licences, so it waits until one joins that has
-        warning: job web: a back-off of 0ms is too short, 250ms is used
+        warning: job web: a back-off of 0s is too short, 250ms is used
         ");
         let fine = json!({ "missingResources": [], "spec": { "restart": { "backoffMs": "0" } } });
         assert!(warnings(&jobs[0], &Node::of(&fine)).is_empty());

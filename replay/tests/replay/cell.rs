@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 use allocator::{State, answer, state::timers::NextTick};
 use command_log::{Stored, memory::MemoryLog, reader::Reader};
 use log_schema::{
-    AgentId, Class, Command, DecisionV1, Envelope, EpochV1, Event, Incarnation, JobId, Key, Kind, MiB, MilliCpu,
-    Offset, PortRanges, Principal, Record, Resources, RoleName, TaskId, TaskOwner, TaskState, TimeMs,
+    AgentId, AgentIdentity, Class, Command, DecisionV1, Envelope, EpochV1, Event, Incarnation, JobId, Key, Kind, MiB,
+    MilliCpu, Offset, PortRanges, Principal, Record, Resources, RoleName, TaskId, TaskOwner, TaskState, TimeMs,
     command::{
         KillTaskV1, RemoveAgentV1, ReportAgentV1, ScaleJobV1, SetParametersV1, StopJobV1, SubmitJobV1, TickV1,
         UpdateTaskStatusV1,
@@ -136,7 +136,11 @@ impl Cell {
         let ports = if self.is_wild { ports } else { PortRanges::default() };
         let capacity = Resources { ports, ..Resources::of(MilliCpu(cpu), MiB(16_384)) };
         self.silent.retain(|silent| *silent != agent);
-        let report = ReportAgentV1 { agent, capacity, attributes: BTreeMap::new(), identity: None, strayed: None };
+        // A wild cell has agents of two directories, and some that had obeyed more than the cell knows.
+        let identity = (self.is_wild && self.chance.one_in(3))
+            .then(|| AgentIdentity::new(if self.chance.one_in(2) { "d1" } else { "d2" }).expect("an identity"));
+        let strayed = (self.is_wild && self.chance.one_in(6)).then_some(Offset(self.time % 1000));
+        let report = ReportAgentV1 { agent, capacity, attributes: BTreeMap::new(), identity, strayed };
         self.say(name, Class::Exogenous, &Command::ReportAgent(report));
     }
 
@@ -280,6 +284,12 @@ impl Cell {
             TaskOwner::Framework { .. } => 700,
         };
         let starting = self.time + self.delay(10);
+        // One agent cannot start anything for three seconds out of ten.
+        if self.is_wild && run.agent.as_str() == "a2" && self.time % 10_000 < 3_000 {
+            run.reports.push_back((starting, TaskState::Failed, Some(EndV1::because(EndReason::MachineFault))));
+            self.runs.insert(run.incarnation.0, run);
+            return;
+        }
         if self.is_wild && self.chance.one_in(6) {
             let reasons =
                 [EndReason::MachineFault, EndReason::MachineFault, EndReason::PortsHeld, EndReason::CannotStart];
