@@ -80,12 +80,12 @@ fn other_processes_and_other_batches_decide_the_same() {
 
 /// The golden log, and what it comes to.
 const GOLDEN: &str = "golden/cell-logic-1.log";
-const GOLDEN_CHAIN: &str = "314e10c62525dbd649780fc4c6c2f3a8263b24ed904f08210414772cb9ddb22b";
-const GOLDEN_ANSWERS: u64 = 243;
+const GOLDEN_CHAIN: &str = "d7f1c2b66d67fa201521a7c37400226ea4ee0950b2aba589391ac444a1a85883";
+const GOLDEN_ANSWERS: u64 = 442;
 /// Over the bytes of a snapshot: changes with the form of the state, too, which alone is no new logic version.
-const GOLDEN_STATE: &str = "2b731b37f71d09714ae3b60967b5965cefc87e055bed6f5f4fa010315358b6c8";
+const GOLDEN_STATE: &str = "51c70596f4663b4f1a395eb0a12b1e7476832ef553cb5801f68f4b5d5ad16d07";
 /// Of a what-if on it: one agent less and another policy, from the middle on.
-const GOLDEN_FORK_CHAIN: &str = "9143d12e2ff826088c27a3a955ff584bec2289d276efea937e1fad8a5b339a5d";
+const GOLDEN_FORK_CHAIN: &str = "2f5c436ed711edfa103f36c90bf5946df198fe4be23f4861753363d515fab0aa";
 
 fn golden_path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN)
@@ -128,7 +128,7 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
 fn golden() -> MemoryLog {
     let path = golden_path();
     if env::var_os("QUIPU_BLESS").is_some() && !path.exists() {
-        fs::write(&path, write_log(&records(&wild_log(SEED, 400, true)))).expect("a golden log is written");
+        fs::write(&path, write_log(&records(&wild_log(SEED, 700, true)))).expect("a golden log is written");
     }
     read_log(&fs::read(&path).expect("the golden log is there"))
 }

@@ -487,7 +487,8 @@ async fn an_agent_that_is_ahead_of_the_cells_log_says_so_and_gives_up_what_the_l
     assert_eq!(cell.end("fw/t1", TaskState::Failed).await.exit_code, Some(7));
     assert!(!alive(before), "the lost start has ended, and was not taken for the new one");
     assert_eq!(running.incarnation.0, 1);
-    // The first start's report was lost with the log.
-    assert_eq!(cell.statuses(), ["fw/t1 running", "fw/t1 failed"]);
+    // The new start may have ended before it was seen to run; of the lost one's end the cell hears nothing.
+    let statuses = cell.statuses();
+    assert_eq!(statuses.iter().filter(|status| *status != "fw/t1 running").collect::<Vec<_>>(), ["fw/t1 failed"]);
     agent.leave().await;
 }
