@@ -28,7 +28,7 @@ const TICK_MS: u64 = 1000;
 /// The log is folded this many times, always from nothing.
 const FOLDS: u32 = 5;
 /// The answer of the smoke run.
-const SMOKE_ANSWER: &str = "94dc28a761f9e6327804e35cb38e9f3fc14d3240ed5ed77281032ccb6f9f790b";
+const SMOKE_ANSWER: &str = "0bede4849c15db0f05bc7b0635ec2e6fc424cea93a004828f7823b564b4fbffe";
 
 /// As in the binary.
 #[global_allocator]

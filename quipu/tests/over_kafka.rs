@@ -128,7 +128,12 @@ fn a_cell_moves_from_kafka_to_a_directory_and_back_with_all_that_it_remembers() 
     assert_eq!(parts.quipu(&["log", "import", "--log", &back, &file])["chain"], exported["chain"]);
     // Done again it appends nothing, and a log of something else is refused.
     assert_eq!(parts.quipu(&["log", "import", "--log", &back, &file])["records"], exported["records"]);
-    let [there, here] = [&back, &directory].map(|log| parts.quipu(&["audit", "verify", "--log", log]));
+    let [there, here] = [&back, &directory].map(|log| {
+        let mut audit = parts.quipu(&["audit", "verify", "--log", log]);
+        // What cannot be seen differs with where a log is kept.
+        audit.as_object_mut().expect("an object").remove("not_seen");
+        audit
+    });
     assert_eq!(there, here);
     assert_eq!((&there["finding"], &there["chain"]), (&Value::Null, &exported["chain"]));
     let other = parts.path("other");

@@ -22,7 +22,8 @@ fn gate_a(seed: u64, size: u64, with_frameworks: bool, step: usize) {
         assert_eq!(run.parted, None, "seed {seed}, fork at {fork} of {}", all.len());
         let forked = records(&run.log);
         let first = usize::try_from(forked.first().map_or(fork as u64, |first| first.offset.0)).expect("small");
-        assert!(forked.len() >= all.len() - first, "seed {seed}, fork at {fork}: the fork is shorter than history");
+        let missing: Vec<_> = all[first..].iter().skip(forked.len()).map(|stored| stored.record.kind).collect();
+        assert!(missing.is_empty(), "seed {seed}, fork at {fork}: the fork lacks records of the kinds {missing:?}");
         for (ours, theirs) in forked.iter().zip(&all[first..]) {
             assert_eq!((ours.offset, &ours.record), (theirs.offset, &theirs.record), "seed {seed}, fork at {fork}");
         }
