@@ -74,7 +74,13 @@ impl Simulation<'_> {
         self.past().is_none()
             && match until {
                 Until::HistoryEnds => next.time > self.history.end,
-                Until::WorkIsDone => !self.agents.has_open() && !self.log.has_commands() && !self.has_work(),
+                // Not before history's end: its last records may be what agents repeated after all work was done.
+                Until::WorkIsDone => {
+                    next.time > self.history.end
+                        && !self.agents.has_open()
+                        && !self.log.has_commands()
+                        && !self.has_work()
+                }
             }
     }
 

@@ -42,6 +42,5 @@ fn a_fork_at_every_offset_gives_the_same_suffix_with_frameworks_too() {
 
 #[test]
 fn many_wild_logs_come_out_the_same() {
-    // A fork of seed 127 at its beginning lacks the last record, a status that an agent repeated. Why is not known yet.
-    (100..160).filter(|seed| *seed != 127).for_each(|seed| gate_a(seed, 700, seed % 2 == 0, 97));
+    (100..160).for_each(|seed| gate_a(seed, 700, seed % 2 == 0, 97));
 }
