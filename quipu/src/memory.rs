@@ -19,7 +19,7 @@ static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// How the program ends then: what was asked for failed.
 const EXIT_FAILED: i32 = 1;
 
-/// The address space without which a cell does not start: caches and arenas are set aside long before they are used.
+/// The address space without which no log is opened: caches and arenas are set aside long before they are used.
 const ADDRESS_SPACE_MIN: u64 = 2 * 1024 * 1024 * 1024;
 
 const NO_ROOM: &str = "error: the store got no memory or no thread from the system, and cannot go on\n\
@@ -34,7 +34,7 @@ pub(crate) fn require_room() -> anyhow::Result<()> {
     }
     let mebi = |bytes: u64| bytes / (1024 * 1024);
     let what = format!(
-        "the address space of this process is limited to {} MiB, and a cell needs {} MiB",
+        "the address space of this process is limited to {} MiB, and the store of a log needs {} MiB",
         mebi(limit),
         mebi(ADDRESS_SPACE_MIN)
     );

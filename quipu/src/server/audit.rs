@@ -14,11 +14,12 @@ use super::{
 use crate::{
     cli,
     exit::{Code, Failure},
-    output,
+    memory, output,
 };
 
 /// Verifies the log of a cell, stopped or running.
 pub fn verify(args: &cli::Verify, format: output::Format) -> anyhow::Result<ExitCode> {
+    memory::require_room()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Read before the log is: a cell that runs may sign more than the log that is opened then holds.
     let signed = checkpoints(args)?;

@@ -10,6 +10,7 @@ use command_log::file::Summary;
 
 use crate::{
     cli::{self, LogAction},
+    memory,
     output::{self, Format},
 };
 
@@ -25,6 +26,7 @@ struct Told {
 
 /// Checks, copies, archives or trims a log.
 pub fn run(args: &cli::LogCommand, format: Format) -> anyhow::Result<ExitCode> {
+    memory::require_room()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let told = match &args.action {

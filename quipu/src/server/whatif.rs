@@ -10,11 +10,12 @@ use crate::{
     cli,
     cli::parse::AtArg,
     exit::{Failure, one_line},
-    output,
+    memory, output,
 };
 
 /// Answers the question on a copy of the log; neither the cell nor an agent can notice.
 pub fn run(args: &cli::Whatif, format: output::Format) -> anyhow::Result<ExitCode> {
+    memory::require_room()?;
     let (moment, changes) = (moment(args.at.as_ref())?, changes(args)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let log = runtime.block_on(open_log::to_read(&args.place))?.log;
