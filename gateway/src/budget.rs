@@ -12,7 +12,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_graphql::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::RequestError;
@@ -136,10 +135,9 @@ pub(crate) async fn aside<T>(wait: impl Future<Output = T>) -> T {
     waited
 }
 
-/// Charges the present request for a part of its answer.
-pub(crate) fn charge(name: &str, value: &Value) -> Result<(), RequestError> {
+/// Charges the present request for so many bytes of its answer.
+pub(crate) fn charge(more: u64) -> Result<(), RequestError> {
     let Ok(budget) = CURRENT.try_with(Arc::clone) else { return Ok(()) };
-    let more = size(name, value);
     if budget.bytes.fetch_add(more, Ordering::Relaxed).saturating_add(more) <= ANSWER_BYTES_MAX {
         return Ok(());
     }
@@ -151,20 +149,4 @@ pub(crate) fn charge(name: &str, value: &Value) -> Result<(), RequestError> {
 pub(crate) fn answer_too_large() -> RequestError {
     let why = format!("the answer would be larger than {ANSWER_BYTES_MAX} bytes; ask for less, or for smaller pages");
     RequestError::TooLarge { why }
-}
-
-/// The bytes of a value in JSON, without the parts that were charged on their own: fields of objects.
-fn size(name: &str, value: &Value) -> u64 {
-    let of_value = match value {
-        Value::String(text) => escaped(text),
-        Value::Enum(name) => name.len() as u64,
-        Value::List(values) => values.iter().map(|value| size("", value)).sum(),
-        Value::Null | Value::Number(_) | Value::Boolean(_) | Value::Binary(_) | Value::Object(_) => 8,
-    };
-    of_value + name.len() as u64 + 4
-}
-
-/// The bytes of text in JSON, where a control character takes six.
-fn escaped(text: &str) -> u64 {
-    text.bytes().map(|byte| if byte < 0x20 { 6 } else { 1 + u64::from(matches!(byte, b'"' | b'\\')) }).sum()
 }

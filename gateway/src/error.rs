@@ -1,14 +1,11 @@
-//! What can go wrong in a gateway: serving as such, and one request.
+//! What can go wrong in a gateway: serving as such, and one request. How a door words an error is its own matter.
 
-use std::{fmt::Write, net::SocketAddr};
+use std::net::SocketAddr;
 
-use async_graphql::ErrorExtensions;
+use command_log::error::chain;
 use log_schema::Offset;
 
-use crate::{
-    answer,
-    hub::{ask, cursor},
-};
+use crate::hub::{ask, cursor};
 
 /// A gateway could not be started, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +117,9 @@ pub enum RequestError {
     /// There is no such output, for this reason.
     #[error("{why}")]
     Elsewhere { why: String },
+    /// The caller may not ask for this.
+    #[error("{why}")]
+    Forbidden { why: String },
     /// The agent is not connected to this gateway, or said no.
     #[error("{why}")]
     Agent { why: String },
@@ -142,6 +142,7 @@ impl RequestError {
             Self::Projections { .. } => "PROJECTIONS",
             Self::Log { .. } => "LOG",
             Self::NotFound { .. } | Self::Elsewhere { .. } => "NOT_FOUND",
+            Self::Forbidden { .. } => "FORBIDDEN",
             Self::Agent { .. } => "AGENT_UNAVAILABLE",
         }
     }
@@ -163,34 +164,14 @@ impl RequestError {
             | Self::Trimmed { .. }
             | Self::Projections { .. }
             | Self::NotFound { .. }
-            | Self::Elsewhere { .. } => false,
+            | Self::Elsewhere { .. }
+            | Self::Forbidden { .. } => false,
         }
     }
 
     /// Input whose text is wrong.
     pub(crate) fn bad(field: &'static str, why: &dyn std::error::Error) -> Self {
         Self::BadInput { field, why: chain(why) }
-    }
-
-    /// The only error of an answer that was not begun.
-    pub(crate) fn to_answer(&self) -> async_graphql::ServerError {
-        self.to_graphql().into_server_error(async_graphql::Pos::default())
-    }
-
-    fn to_graphql(&self) -> async_graphql::Error {
-        let mut message = self.to_string();
-        answer::cut(&mut message, answer::ERROR_BYTES_MAX);
-        async_graphql::Error::new(message).extend_with(|_, extensions| {
-            extensions.set("code", self.code());
-            extensions.set("retryable", self.is_transient());
-            if let Self::Reading { percent, .. } = self {
-                extensions.set("percent", *percent);
-            }
-            if let Self::Unknown { key, offset, .. } = self {
-                extensions.set("key", key.as_str());
-                offset.iter().for_each(|offset| extensions.set("offset", offset.to_string()));
-            }
-        })
     }
 
     /// What became of a command that has no answer.
@@ -233,26 +214,4 @@ impl From<cursor::Error> for RequestError {
             cursor::Error::Log(_) => Self::Log { why: chain(&error) },
         }
     }
-}
-
-/// An answer that is nothing but an error.
-pub(crate) fn no_answer(error: impl Into<RequestError>) -> async_graphql::Response {
-    async_graphql::Response::from_errors(vec![graphql(error).into_server_error(async_graphql::Pos::default())])
-}
-
-/// The error as GraphQL states it. Resolvers use this, and never the library's blanket conversion,
-/// which would lose the code.
-pub(crate) fn graphql(error: impl Into<RequestError>) -> async_graphql::Error {
-    error.into().to_graphql()
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let _ = write!(text, ": {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -1,24 +1,17 @@
-//! An event of the log as GraphQL shows it, and the cursor that names it.
+//! One event of the log, the cursor that names it, and streams of them. Knows no protocol.
 
+pub(crate) mod backwards;
+mod filter;
 pub(crate) mod owners;
 pub(crate) mod stream;
-pub(crate) mod subject;
+mod subject;
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use async_graphql::{Context, Json, Object, Result};
 use log_schema::{Event, Offset};
 use projector::Decided;
 
-use owners::owner_of_ended;
-pub use subject::EventFilter;
-use subject::Subjects;
-
-use crate::{
-    context::gateway,
-    error::graphql,
-    scalar::{OffsetText, TimeText},
-};
+pub(crate) use self::{filter::EventFilter, subject::Subjects};
 
 /// A place between two events: right after the event `index` of the decision at `offset`.
 ///
@@ -53,9 +46,9 @@ pub(crate) enum Since {
 impl FromStr for Since {
     type Err = &'static str;
 
-    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         const EXPECTED: &str = "neither \"start\", \"now\", the cursor of an event nor an offset";
-        let number = |text: &str| -> std::result::Result<u64, Self::Err> { text.parse().map_err(|_| EXPECTED) };
+        let number = |text: &str| -> Result<u64, Self::Err> { text.parse().map_err(|_| EXPECTED) };
         match (text, text.split_once(':')) {
             ("start", _) => Ok(Self::Start),
             ("now", _) => Ok(Self::Now),
@@ -111,94 +104,18 @@ impl LogEvent {
         self.decided.decision.answers[self.answer].at
     }
 
-    fn about(&self) -> Subjects<'_> {
-        Subjects::of(self.event())
-    }
-}
-
-/// A fact that a decision states. Events are never refused, changed or taken back.
-#[Object]
-impl LogEvent {
-    /// The offset of the decision.
-    async fn offset(&self) -> OffsetText {
-        self.decided.offset.into()
-    }
-
     /// The number of the event in its decision, from 0.
-    async fn index(&self) -> u32 {
-        u32::try_from(self.index).expect("a record holds fewer events than u32 counts")
+    pub(crate) fn number(&self) -> usize {
+        self.index
     }
 
-    /// The place right after this event; `events(since:)` goes on from it.
-    async fn cursor(&self) -> String {
-        self.after().to_string()
+    /// The decision that states it.
+    pub(crate) fn decided(&self) -> &Decided {
+        &self.decided
     }
 
-    /// When the log took the decision.
-    async fn time(&self) -> TimeText {
-        self.decided.time.into()
-    }
-
-    /// The offset of the command that brought it about.
-    async fn command_offset(&self) -> OffsetText {
-        self.command().into()
-    }
-
-    /// The name of the event, such as `task.placed`.
-    async fn name(&self) -> &'static str {
-        self.event().name()
-    }
-
-    /// The job that it is about, by itself or by its task.
-    async fn job(&self) -> Option<&str> {
-        self.about().job
-    }
-
-    /// The task that it is about.
-    async fn task(&self) -> Option<&str> {
-        self.about().task.map(log_schema::TaskId::as_str)
-    }
-
-    /// The agent that it is about, by itself or by its offer.
-    async fn agent(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        if let Some(agent) = self.about().agent {
-            return Ok(Some(agent.to_string()));
-        }
-        let owner = owner_of_ended(gateway(ctx), self).await.map_err(graphql)?;
-        Ok(owner.map(|(_, agent)| agent.to_string()))
-    }
-
-    /// The framework that it is about, by itself, by its task or by its offer.
-    async fn framework(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        if let Some(framework) = self.about().framework {
-            return Ok(Some(framework.to_owned()));
-        }
-        let owner = owner_of_ended(gateway(ctx), self).await.map_err(graphql)?;
-        Ok(owner.map(|(framework, _)| framework.to_string()))
-    }
-
-    /// The offer that it is about, such as `o17`.
-    async fn offer(&self) -> Option<String> {
-        self.about().offer.map(|offer| offer.to_string())
-    }
-
-    /// The role that it is about.
-    async fn role(&self) -> Option<&str> {
-        self.about().role.map(log_schema::RoleName::as_str)
-    }
-
-    /// All that the event says, with the field names of the log.
-    async fn body(&self) -> Json<serde_json::Value> {
-        Json(body(self.event()))
-    }
-}
-
-/// The body of an event, without its name.
-fn body(event: &Event) -> serde_json::Value {
-    match serde_json::to_value(event) {
-        Ok(serde_json::Value::Object(named)) => {
-            named.into_iter().next().map_or(serde_json::Value::Null, |(_, body)| body)
-        }
-        Ok(_) | Err(_) => serde_json::Value::Null,
+    /// Whom it names.
+    pub(crate) fn about(&self) -> Subjects<'_> {
+        Subjects::of(self.event())
     }
 }

@@ -9,10 +9,10 @@ use axum::{
 };
 use log_schema::EpochNumber;
 
-use crate::{gateway::Gateway, rows::Reading};
+use crate::{desk::Desk, rows::Reading};
 
 /// Says where things are.
-pub(crate) async fn index(State(gateway): State<Arc<Gateway>>) -> String {
+pub(crate) async fn index(State(desk): State<Arc<Desk>>) -> String {
     format!(
         "Quipu cell {}\n\n\
          POST /graphql   queries and mutations, as application/json\n\
@@ -21,7 +21,7 @@ pub(crate) async fn index(State(gateway): State<Arc<Gateway>>) -> String {
          GET  /readyz    whether it has read the log and the cell is led\n\
          GET  /metrics   counters, as Prometheus reads them\n\
          GET  /v1/link   the link of agents\n",
-        gateway.cell
+        desk.cell
     )
 }
 
@@ -31,22 +31,22 @@ pub(crate) async fn alive() -> &'static str {
 }
 
 /// The gateway has read what was in the log when it began, and somebody leads.
-pub(crate) async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
-    match why_not(&gateway) {
+pub(crate) async fn ready(State(desk): State<Arc<Desk>>) -> Response {
+    match why_not(&desk) {
         None => (StatusCode::OK, "ready\n".to_owned()).into_response(),
         Some(why) => not_yet("text/plain; charset=utf-8", format!("not ready: {why}\n")),
     }
 }
 
-fn why_not(gateway: &Gateway) -> Option<String> {
-    if let Some(halted) = gateway.hub.halted() {
+fn why_not(desk: &Desk) -> Option<String> {
+    if let Some(halted) = desk.hub.halted() {
         return Some(format!("the log is read no further: {halted}"));
     }
-    if let Some(reading) = gateway.rows.reading() {
+    if let Some(reading) = desk.rows.reading() {
         let Reading { next, goal } = reading;
         return Some(format!("reading the log: {} % (offset {next} of {goal})", reading.percent()));
     }
-    (gateway.hub.now().epoch == EpochNumber(0)).then(|| "nobody has led this cell yet; start an allocator".to_owned())
+    (desk.hub.now().epoch == EpochNumber(0)).then(|| "nobody has led this cell yet; start an allocator".to_owned())
 }
 
 /// When a client is to ask again, in seconds.
@@ -59,10 +59,10 @@ pub(crate) fn not_yet(media_type: &'static str, body: String) -> Response {
 }
 
 /// Counters in Prometheus' text form.
-pub(crate) async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
-    let high = gateway.hub.log.watermarks().await.map(|marks| marks.high.0).ok();
-    let (now, counted) = (gateway.hub.now(), &gateway.metrics);
-    let folded = gateway.rows.newest().0;
+pub(crate) async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
+    let high = desk.hub.log.watermarks().await.map(|marks| marks.high.0).ok();
+    let (now, counted) = (desk.hub.now(), &desk.metrics);
+    let folded = desk.rows.newest().0;
     let mut page = Page::default();
     if let Some(high) = high {
         page.gauge("quipu_log_high_offset", "The offset that the next record gets", high);
@@ -87,11 +87,7 @@ pub(crate) async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
         now.counts.decisions_duplicate,
     );
     page.counter("quipu_epochs_void_total", "Claims to lead that came too late", now.counts.epochs_void);
-    page.counter(
-        "quipu_commands_appended_total",
-        "Commands that this gateway appended",
-        gateway.hub.commands_appended(),
-    );
+    page.counter("quipu_commands_appended_total", "Commands that this gateway appended", desk.hub.commands_appended());
     page.counter("quipu_agent_commands_total", "Those of them that came from agents", counted.agent_commands.value());
     page.counter("quipu_refusals_total", "Refusals that mutations were answered with", counted.refusals.value());
     page.counter("quipu_mutations_unanswered_total", "Mutations without an answer", counted.unanswered.value());
@@ -99,10 +95,10 @@ pub(crate) async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     page.counter("quipu_requests_turned_away_total", "Requests that were not executed", counted.turned_away.value());
     page.counter("quipu_events_sent_total", "Events given to subscriptions", counted.events_sent.value());
     page.counter("quipu_samples_total", "Samples that agents sent", counted.samples.value());
-    page.gauge("quipu_requests_running", "Queries and mutations that are answered now", gateway.queries.running());
+    page.gauge("quipu_requests_running", "Queries and mutations that are answered now", desk.queries.running());
     page.gauge("quipu_sockets", "Open GraphQL sockets", counted.sockets.value());
     page.gauge("quipu_subscriptions", "Running subscriptions", counted.subscriptions.value());
-    page.gauge("quipu_agents_connected", "Agents with a link to this gateway", gateway.agents.count() as u64);
+    page.gauge("quipu_agents_connected", "Agents with a link to this gateway", desk.agents.count() as u64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.text).into_response()
 }
 

@@ -11,7 +11,6 @@
 mod answers;
 pub(crate) mod ask;
 pub(crate) mod cursor;
-pub(crate) mod fold;
 mod follow;
 mod ring;
 mod specs;

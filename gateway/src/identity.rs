@@ -1,7 +1,7 @@
 //! Who is calling. Nothing is proved yet: whoever reaches a loopback gateway is believed.
 
 use axum::http::HeaderMap;
-use log_schema::{Principal, id};
+use log_schema::{AgentId, Principal, id};
 use serde_json::Value;
 
 /// The header that names the caller.
@@ -35,6 +35,16 @@ pub(crate) enum Error {
 pub(crate) struct Caller {
     /// Under this name commands are appended.
     pub(crate) principal: Principal,
+    pub(crate) speaker: Speaker,
+}
+
+/// What a caller is, by the door that it came in by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Speaker {
+    /// A person or a program.
+    Client,
+    /// An agent on its link.
+    Agent(AgentId),
 }
 
 impl Caller {
@@ -63,12 +73,17 @@ impl Caller {
         }
     }
 
+    /// An agent on its link, writing under a name.
+    pub(crate) fn agent(agent: &AgentId, principal: Principal) -> Self {
+        Self { principal, speaker: Speaker::Agent(agent.clone()) }
+    }
+
     fn named(name: &str) -> Result<Self, Error> {
         let reserved =
             [AGENT_PRINCIPAL_PREFIX, LEADER_PRINCIPAL_PREFIX].into_iter().find(|prefix| name.starts_with(prefix));
         match reserved {
             Some(prefix) => Err(Error::Reserved { name: name.to_owned(), prefix }),
-            None => Ok(Self { principal: Principal::new(name)? }),
+            None => Ok(Self { principal: Principal::new(name)?, speaker: Speaker::Client }),
         }
     }
 }

@@ -4,49 +4,41 @@
 //! allocator: whoever leads is found in the log. Any number of gateways may serve one cell.
 //!
 //! ```text
-//!  POST /graphql ──> guard ──> mutation ──> append ─┐
-//!                         └──> query ──> rows       ▼
-//!                                          ▲       log
-//!                                         fold      │
-//!                                          ▲        ▼
-//!  WS /graphql <── events <── cursors <── ring <── hub ──> answers ──> mutations
-//!  WS /v1/link <── view   <────┘
+//!  POST /graphql ──┐                      ┌─ submit ──> append ─┐
+//!    WS /graphql ──┴ graphql ──> desk ────┼─ read ──> rows      ▼
+//!    WS /v1/link ─── link ────────┘       │            ▲       log
+//!                                         └─ follow    │        │
+//!                                              │      fold      ▼
+//!                                              └── cursors <── hub ──> answers ──> submit
 //! ```
 //!
-//! Start reading at [`serve`] and `hub.rs`.
+//! Start reading at [`serve`], `desk.rs` and `hub.rs`.
 
-mod answer;
 mod budget;
 mod config;
-mod context;
+mod desk;
 mod error;
 mod event;
-mod gateway;
-mod guard;
+mod graphql;
 mod health;
-mod http;
 mod hub;
 mod identity;
-mod input;
 mod link;
 mod metrics;
-mod moment;
-mod mutation;
-mod page;
+mod origin;
+mod output;
 mod queries;
-mod query;
+mod registry;
 mod relay;
 mod rows;
-mod scalar;
-mod schema;
 mod serve;
-mod socket;
-mod subscription;
+mod shutdown;
+mod transport_ws;
 
 pub use config::{Config, PATIENCE, Waits};
 pub use error::Error;
+pub use graphql::schema::sdl;
 pub use hub::Halted;
 pub use identity::{ANONYMOUS, PRINCIPAL_HEADER};
-pub use schema::sdl;
 pub use serve::{RunningGateway, serve};
-pub use socket::protocol::SUBPROTOCOL;
+pub use transport_ws::SUBPROTOCOL;

@@ -5,9 +5,7 @@
 //! decision. The gateway tells an agent nothing that is not in the log.
 
 mod append;
-pub(crate) mod marks;
-pub(crate) mod registry;
-pub(crate) mod view;
+mod view;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,10 +17,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use command_log::{
-    remote::protocol::{self, FromAgent, FromGateway},
-    telemetry::Sample,
-};
+use command_log::remote::protocol::{self, FromAgent, FromGateway};
 use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
@@ -33,8 +28,11 @@ use tokio::{
     time::timeout,
 };
 
-use self::registry::{Connection, Number, Refused};
-use crate::{gateway::Gateway, guard, relay::own_url};
+use crate::{
+    desk::Desk,
+    origin,
+    registry::{self, Connection, Number, Refused},
+};
 
 /// How many messages may wait to be written on one link.
 pub const QUEUE_MAX: usize = 64;
@@ -56,27 +54,27 @@ pub(crate) type End = Option<(u16, String)>;
 
 /// Upgrades a request to a link.
 pub(crate) async fn upgrade(
-    State(gateway): State<Arc<Gateway>>,
+    State(desk): State<Arc<Desk>>,
     headers: HeaderMap,
     Query(query): Query<protocol::Query>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    if let Err(why) = guard::check_origin(&headers) {
+    if let Err(why) = origin::check(&headers) {
         return (StatusCode::FORBIDDEN, format!("{why}\n")).into_response();
     }
     let bytes_max = protocol::MESSAGE_BYTES_MAX;
     let upgrade = upgrade.max_message_size(bytes_max).max_frame_size(bytes_max);
-    upgrade.on_upgrade(move |socket| serve(gateway, socket, query))
+    upgrade.on_upgrade(move |socket| serve(desk, socket, query))
 }
 
 /// Serves a link to its end.
-async fn serve(gateway: Arc<Gateway>, socket: WebSocket, query: protocol::Query) {
+async fn serve(desk: Arc<Desk>, socket: WebSocket, query: protocol::Query) {
     let agent = query.agent.clone();
     let (sink, stream) = socket.split();
     let (queue, to_write) = mpsc::channel(QUEUE_MAX);
     let (close, closing) = oneshot::channel();
     let writer = tokio::spawn(write(sink, to_write, closing));
-    let end = run(&gateway, stream, query, queue).await;
+    let end = run(&desk, stream, query, queue).await;
     tracing::debug!(%agent, ?end, "a link has ended");
     let Some(end) = end else { return writer.abort() };
     let _ = close.send(end);
@@ -87,7 +85,7 @@ async fn serve(gateway: Arc<Gateway>, socket: WebSocket, query: protocol::Query)
 }
 
 async fn run(
-    gateway: &Arc<Gateway>,
+    desk: &Arc<Desk>,
     stream: SplitStream<WebSocket>,
     query: protocol::Query,
     queue: mpsc::Sender<FromGateway>,
@@ -96,25 +94,25 @@ async fn run(
         let why = format!("this gateway speaks version {}", protocol::VERSION);
         return Some((protocol::CLOSE_VERSION, why));
     }
-    if gateway.agents.count() >= LINKS_MAX {
+    if desk.agents.count() >= LINKS_MAX {
         return Some((CLOSE_TRY_AGAIN, "too many agents are connected".into()));
     }
     tokio::select! {
-        end = exchange(gateway, stream, &query, &queue) => end,
-        () = gateway.shutdown.clone().over() => Some((CLOSE_GOING_AWAY, "the gateway is shutting down".into())),
+        end = exchange(desk, stream, &query, &queue) => end,
+        () = desk.shutdown.clone().over() => Some((CLOSE_GOING_AWAY, "the gateway is shutting down".into())),
     }
 }
 
 /// Says what is expected of the agent before anything else, then serves all that a link is for.
 async fn exchange(
-    gateway: &Arc<Gateway>,
+    desk: &Arc<Desk>,
     stream: SplitStream<WebSocket>,
     query: &protocol::Query,
     queue: &mpsc::Sender<FromGateway>,
 ) -> End {
     let superseded = || (protocol::CLOSE_SUPERSEDED, "a newer link of this agent is open".to_owned());
     // Whoever has waited for so long has taken this link for dead.
-    let begun = timeout(Duration::from_millis(protocol::SILENCE_MS_MAX), view::begin(gateway, query)).await;
+    let begun = timeout(Duration::from_millis(protocol::SILENCE_MS_MAX), view::begin(desk, query)).await;
     let late = || Err((CLOSE_TRY_AGAIN, "the log cannot be read for now".to_owned()));
     let (expected, follower) = match begun.unwrap_or_else(|_| late()) {
         Ok(begun) => begun,
@@ -122,17 +120,17 @@ async fn exchange(
     };
     let (appends, to_append) = mpsc::channel(APPENDS_MAX);
     // Before the first word: an agent that is turned away has heard nothing that it could act on.
-    let (connection, newer) = match gateway.agents.connect(&query.agent, number(query), queue.clone()) {
+    let (connection, newer) = match desk.agents.connect(&query.agent, number(query), queue.clone()) {
         Ok(connected) => connected,
         Err(Refused::Older) => return Some(superseded()),
         Err(Refused::Taken { holder }) => return Some(taken(query, &holder)),
     };
     queue.send(expected).await.ok()?;
     tokio::select! {
-        end = read(gateway, stream, &query.agent, &connection, appends) => end,
-        end = follower.send(gateway, queue) => end,
-        end = append::answer(gateway, &query.agent, to_append, queue) => end,
-        end = send_watermarks(gateway, queue) => end,
+        end = read(desk, stream, &query.agent, &connection, appends) => end,
+        end = follower.send(desk, queue) => end,
+        end = append::answer(desk, &query.agent, to_append, queue) => end,
+        end = send_watermarks(desk, queue) => end,
         _ = newer => Some(superseded()),
     }
 }
@@ -177,7 +175,7 @@ fn short(mut reason: String) -> Utf8Bytes {
 
 /// Takes what the agent sends.
 async fn read(
-    gateway: &Gateway,
+    desk: &Desk,
     mut stream: SplitStream<WebSocket>,
     agent: &AgentId,
     connection: &Connection,
@@ -197,8 +195,7 @@ async fn read(
                 let _ = appends.send(append::Request { request, records }).await;
             }
             Ok(FromAgent::Telemetry { sample }) if sample.agent == *agent => {
-                gateway.metrics.samples.add(1);
-                gateway.telemetry.publish(Sample { gateway: Some(own_url(gateway)), ..sample });
+                desk.take_sample(sample);
             }
             Ok(FromAgent::Telemetry { .. }) => {
                 return Some((protocol::CLOSE_MALFORMED, "that sample is of another agent".into()));
@@ -212,11 +209,11 @@ async fn read(
 }
 
 /// Says how far the log reaches, once in a while: whoever hears nothing takes the link for dead.
-async fn send_watermarks(gateway: &Gateway, queue: &mpsc::Sender<FromGateway>) -> End {
+async fn send_watermarks(desk: &Desk, queue: &mpsc::Sender<FromGateway>) -> End {
     let mut interval = tokio::time::interval(Duration::from_millis(protocol::WATERMARKS_INTERVAL_MS) / 2);
     loop {
         interval.tick().await;
-        let marks = marks::known(gateway);
+        let marks = desk.known_marks();
         if queue.send(FromGateway::Watermarks { low: marks.low, high: marks.high }).await.is_err() {
             return None;
         }

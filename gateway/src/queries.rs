@@ -12,10 +12,7 @@ use tokio::{
     task::{AbortHandle, JoinHandle},
 };
 
-use crate::{
-    guard::Kind,
-    metrics::{Gauge, Held},
-};
+use crate::metrics::{Gauge, Held};
 
 /// The most queries that are executed at a time; the others wait for a place.
 pub const QUERIES_MAX: usize = 32;
@@ -74,12 +71,14 @@ impl Queries {
         self.requests.value()
     }
 
-    /// The places for requests of a kind. Mutations have their own: they wait for the cell, and use no thread.
-    pub(crate) fn places(&self, kind: Kind) -> Arc<Semaphore> {
-        match kind {
-            Kind::Query | Kind::Subscription => Arc::clone(&self.queries),
-            Kind::Mutation => Arc::clone(&self.mutations),
-        }
+    /// The places for requests that read.
+    pub(crate) fn for_reads(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.queries)
+    }
+
+    /// The places for requests that submit. They have their own: they wait for the cell, and use no thread.
+    pub(crate) fn for_commands(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.mutations)
     }
 }
 

@@ -3,11 +3,12 @@
 //! It asks one gateway and no further: the question says so. It asks on this machine only: gateways
 //! listen on loopback, and an address that came by telemetry has no authority.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use command_log::{remote::protocol::Stream as OutputStream, telemetry::Sample};
 use futures_util::{SinkExt, Stream, StreamExt, stream};
-use log_schema::{AgentId, Incarnation};
+use log_schema::{AgentId, Incarnation, TaskId};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
@@ -17,9 +18,8 @@ use tokio_tungstenite::{
 
 use crate::{
     error::RequestError,
-    gateway::Gateway,
-    socket::{self, protocol::SUBPROTOCOL},
-    subscription::task_log::LogPiece,
+    output::{Piece, Start, Wanted},
+    transport_ws::{SILENCE_MAX, SUBPROTOCOL},
 };
 
 /// How long another gateway may take to take a connection.
@@ -46,29 +46,27 @@ pub(crate) struct Peer {
 }
 
 /// Says where a gateway listens and which it is, for the samples of the agents that are connected to it.
-pub(crate) fn own_url(gateway: &Gateway) -> String {
-    format!("{SCHEME}{}#{}", gateway.address, gateway.name)
+pub(crate) fn own_url(address: SocketAddr, name: &str) -> String {
+    format!("{SCHEME}{address}#{name}")
 }
 
 impl Peer {
-    /// The gateway that has the link of this agent, where it is another one and on this machine.
-    pub(crate) fn of(gateway: &Arc<Gateway>, agent: &AgentId) -> Option<Self> {
-        if gateway.agents.is_connected(agent) {
-            return None;
-        }
-        let sample = gateway.telemetry.latest(agent)?;
+    /// The gateway that sent a sample of this agent, if it is another one and on this machine.
+    pub(crate) fn of(own_name: &str, agent: &AgentId, sample: &Sample) -> Option<Self> {
         let (address, name) = sample.gateway.as_deref()?.strip_prefix(SCHEME)?.split_once('#')?;
         let address: SocketAddr = address.parse().ok()?;
-        let is_other = address.ip().is_loopback() && name != gateway.name;
+        let is_other = address.ip().is_loopback() && name != own_name;
         is_other.then(|| Self { agent: agent.clone(), address, name: name.to_owned() })
     }
 
-    /// Asks for output with the variables of `taskLog`; pieces come as the other gateway gives them.
+    /// Asks for output of a run; pieces come as the other gateway gives them.
     pub(crate) async fn ask(
         self,
-        variables: Value,
-    ) -> Result<impl Stream<Item = Result<LogPiece, RequestError>> + use<>, RequestError> {
-        let connected = timeout(CONNECT_WAIT, self.subscribe(variables)).await;
+        task: &TaskId,
+        incarnation: Incarnation,
+        wanted: Wanted,
+    ) -> Result<impl Stream<Item = Result<Piece, RequestError>> + use<>, RequestError> {
+        let connected = timeout(CONNECT_WAIT, self.subscribe(variables(task, incarnation, wanted))).await;
         let connection = connected.map_err(|_| self.failed("did not answer in time"))?;
         let connection = connection.map_err(|error| self.failed(&format!("cannot be asked: {error}")))?;
         Ok(stream::unfold(Some((self, connection)), |asked| async move {
@@ -95,9 +93,9 @@ impl Peer {
     }
 
     /// The next piece; `None`: there is no more.
-    async fn next(&self, connection: &mut Connection) -> Result<Option<LogPiece>, RequestError> {
+    async fn next(&self, connection: &mut Connection) -> Result<Option<Piece>, RequestError> {
         loop {
-            let heard = timeout(socket::SILENCE_MAX, connection.next()).await;
+            let heard = timeout(SILENCE_MAX, connection.next()).await;
             let Ok(Some(Ok(frame))) = heard else { return Err(self.failed("went away")) };
             let Message::Text(text) = frame else { continue };
             let mut message: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -110,7 +108,7 @@ impl Peer {
         }
     }
 
-    fn piece(&self, payload: &mut Value) -> Result<LogPiece, RequestError> {
+    fn piece(&self, payload: &mut Value) -> Result<Piece, RequestError> {
         if let Some(error) = payload["errors"].get(0) {
             return Err(self.refused(error));
         }
@@ -118,7 +116,7 @@ impl Peer {
         let output = piece["bytes"].as_str().and_then(|bytes| BASE64.decode(bytes).ok());
         let output = output.ok_or_else(|| self.failed("gave no output"))?;
         let number = |name: &str| whole_number(&piece[name]).ok_or_else(|| self.failed("gave no output"));
-        Ok(LogPiece {
+        Ok(Piece {
             offset: number("offset")?,
             next_offset: number("nextOffset")?,
             output: output.into(),
@@ -141,6 +139,22 @@ impl Peer {
             why: format!("agent {agent} was last heard of by the gateway at {address}, which {what}"),
         }
     }
+}
+
+/// The variables of `taskLog`.
+fn variables(task: &TaskId, incarnation: Incarnation, Wanted { stream, from, follow }: Wanted) -> Value {
+    let stream = match stream {
+        OutputStream::Stdout => "STDOUT",
+        OutputStream::Stderr => "STDERR",
+    };
+    let (from_byte, tail_lines) = match from {
+        Start::Byte(byte) => (Some(byte.to_string()), None),
+        Start::LastLines(lines) => (None, Some(lines)),
+    };
+    json!({
+        "task": task, "stream": stream, "incarnation": incarnation.0.to_string(),
+        "fromByte": from_byte, "tailLines": tail_lines, "follow": follow,
+    })
 }
 
 type Connection = WebSocketStream<MaybeTlsStream<TcpStream>>;

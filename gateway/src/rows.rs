@@ -8,6 +8,7 @@
 //! Rows that are being built, at start-up or again after damage, show a past that is over, or an empty one.
 
 pub(crate) mod check;
+pub(crate) mod fold;
 
 use std::sync::{
     Arc,

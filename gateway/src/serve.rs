@@ -22,14 +22,16 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 use self::connections::Connections;
 use crate::{
     config::Config,
+    desk::{Desk, keys::Keys, marks},
     error::Error,
-    gateway::{Gateway, Keys, Shutdown},
-    guard, health, http,
-    hub::{Anchor, Cursor, Hub, fold, follow},
-    link,
+    graphql::{Door, http, socket},
+    health,
+    hub::{Anchor, Cursor, Hub, follow},
+    link, metrics, origin,
     queries::Queries,
-    rows::{Rows, check},
-    schema, socket,
+    registry::Agents,
+    rows::{Rows, check, fold},
+    shutdown::Shutdown,
 };
 
 /// How long a gateway that is stopped waits for the last socket to let it go.
@@ -71,9 +73,9 @@ pub async fn serve(config: Config) -> Result<RunningGateway, Error> {
     let local_addr = listener.local_addr().map_err(listen_failed)?;
     let (stop, over) = watch::channel(false);
     let (connections, waits) = (Connections::new(config.connections), config.waits);
-    let (gateway, readers) = open(config, local_addr, Shutdown(over.clone())).await?;
-    let hub = HubHandle(Arc::clone(&gateway.hub));
-    let app = router(gateway);
+    let (desk, readers) = open(config, local_addr, Shutdown(over.clone())).await?;
+    let hub = HubHandle(Arc::clone(&desk.hub));
+    let app = router(desk, waits.body);
     let server = tokio::spawn(accept::accept(listener, app, connections, waits, Shutdown(over)));
     Ok(RunningGateway { local_addr, stop, server, readers, hub })
 }
@@ -122,7 +124,7 @@ impl Drop for RunningGateway {
 }
 
 /// Opens the projections and begins to follow the log.
-async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result<(Arc<Gateway>, Readers), Error> {
+async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result<(Arc<Desk>, Readers), Error> {
     let options = Options { cell: config.cell.clone(), retention_ms: config.retention_ms, ..Options::default() };
     let dir = config.projections_dir.clone();
     let opening = tokio::task::spawn_blocking(move || Projector::open(&dir, options)).await;
@@ -133,18 +135,18 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
         chain: position.chain,
         decided: Some(position.offset),
     });
-    let marks = config.log.watermarks().await.map_err(log_failed)?;
-    if anchor.next() < marks.low {
-        return Err(log_failed(command_log::Error::BelowLow { from: anchor.next(), low: marks.low }));
+    let heard = config.log.watermarks().await.map_err(log_failed)?;
+    if anchor.next() < heard.low {
+        return Err(log_failed(command_log::Error::BelowLow { from: anchor.next(), low: heard.low }));
     }
     if let Some(folded) = anchor.decided
-        && (folded >= marks.high || !has_decision(&*config.log, folded, &anchor).await.map_err(log_failed)?)
+        && (folded >= heard.high || !has_decision(&*config.log, folded, &anchor).await.map_err(log_failed)?)
     {
         let dir = config.projections_dir.display().to_string();
         return Err(Error::ForeignProjections { dir, folded });
     }
     let hub = Hub::new(Arc::clone(&config.log) as Arc<dyn Log>, anchor);
-    let rows = Arc::new(Rows::new(projector.views(), Arc::clone(&hub), marks.high));
+    let rows = Arc::new(Rows::new(projector.views(), Arc::clone(&hub), heard.high));
     let cursor = Cursor::resume(&hub, anchor.behind(), anchor);
     let readers = Readers {
         follow: tokio::spawn(follow(Arc::clone(&hub), anchor.reader())),
@@ -152,26 +154,24 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
     };
     tokio::spawn(check::keep_checking(Arc::clone(&rows), shutdown.clone()));
     let keys = Keys::new();
-    let gateway = Gateway {
+    let desk = Desk {
         cell: config.cell,
         name: keys.pick().to_string(),
         address,
         patience: config.patience,
-        waits: config.waits,
         hub,
         rows,
         telemetry: config.telemetry,
-        agents: link::registry::Agents::default(),
-        marks: link::marks::Marks::new(marks),
-        metrics: crate::metrics::Metrics::default(),
-        schema: schema::build(),
+        agents: Agents::default(),
+        marks: marks::Marks::new(heard),
+        metrics: metrics::Metrics::default(),
         shutdown: shutdown.clone(),
         keys,
         queries: Queries::start().map_err(|source| Error::Threads { source })?,
     };
-    let gateway = Arc::new(gateway);
-    tokio::spawn(link::marks::keep(Arc::clone(&gateway), shutdown));
-    Ok((gateway, readers))
+    let desk = Arc::new(desk);
+    tokio::spawn(marks::keep(Arc::clone(&desk), shutdown));
+    Ok((desk, readers))
 }
 
 /// Whether the log has, at an offset, the decision that was folded last. Its chain covers all that went before.
@@ -186,26 +186,28 @@ fn log_failed(source: command_log::Error) -> Error {
     Error::Log { source }
 }
 
-fn router(gateway: Arc<Gateway>) -> Router {
-    let guarded = Router::new()
+/// Mounts the doors.
+fn router(desk: Arc<Desk>, body_wait: Duration) -> Router {
+    let graphql = Router::new()
         .route("/graphql", post(http::graphql).get(socket::upgrade))
-        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), guarded));
+        .layer(middleware::from_fn_with_state(Arc::clone(&desk), check_origin))
+        .with_state(Arc::new(Door::new(Arc::clone(&desk), body_wait)));
     Router::new()
         .route("/", get(health::index))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route(LINK_PATH, any(link::upgrade))
-        .merge(guarded)
-        .with_state(gateway)
+        .with_state(desk)
+        .merge(graphql)
 }
 
 /// Turns requests away that come from where they should not.
-async fn guarded(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
-    match guard::check_origin(request.headers()) {
+async fn check_origin(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
+    match origin::check(request.headers()) {
         Ok(()) => next.run(request).await,
         Err(why) => {
-            gateway.metrics.turned_away.add(1);
+            desk.metrics.turned_away.add(1);
             let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
             (StatusCode::FORBIDDEN, plain, format!("{why}\n")).into_response()
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use log_schema::{AgentId, Event, FrameworkId, OfferId, Offset};
 use projector::{Decided, row::OfferRow};
 
-use super::{EventFilter, LogEvent, subject::Subjects};
-use crate::{error::RequestError, gateway::Gateway};
+use super::{EventFilter, LogEvent, Subjects};
+use crate::{error::RequestError, rows::Rows};
 
 pub(crate) type Owner = (FrameworkId, AgentId);
 
@@ -20,7 +20,7 @@ impl Owners {
     /// Whether the filter wants this event; the end of an offer is about whom the offer was made to.
     pub(crate) async fn want(
         &mut self,
-        gateway: &Gateway,
+        rows: &Rows,
         filter: &EventFilter,
         event: &LogEvent,
     ) -> Result<bool, RequestError> {
@@ -31,7 +31,7 @@ impl Owners {
             return Ok(filter.wants(event, &about));
         }
         let owner = match event {
-            Event::OfferEnded(ended) => self.owner(gateway, ended.offer, at).await?,
+            Event::OfferEnded(ended) => self.owner(rows, ended.offer, at).await?,
             _ => None,
         };
         if let Event::OfferMade(made) = event {
@@ -53,25 +53,25 @@ impl Owners {
     }
 
     /// The owner of an offer that ended in the decision at `at`; kept in mind, or read from the rows.
-    async fn owner(&self, gateway: &Gateway, offer: OfferId, at: Offset) -> Result<Option<Owner>, RequestError> {
+    async fn owner(&self, rows: &Rows, offer: OfferId, at: Offset) -> Result<Option<Owner>, RequestError> {
         if let Some(owner) = self.made.get(&offer) {
             return Ok(Some(owner.clone()));
         }
-        owner_in_rows(gateway, offer, at).await
+        owner_in_rows(rows, offer, at).await
     }
 }
 
 /// To whom the offer was made that this event ended; of no other event it is asked.
-pub(crate) async fn owner_of_ended(gateway: &Gateway, event: &LogEvent) -> Result<Option<Owner>, RequestError> {
+pub(crate) async fn owner_of_ended(rows: &Rows, event: &LogEvent) -> Result<Option<Owner>, RequestError> {
     match event.event() {
-        Event::OfferEnded(ended) => owner_in_rows(gateway, ended.offer, event.after().offset).await,
+        Event::OfferEnded(ended) => owner_in_rows(rows, ended.offer, event.after().offset).await,
         _ => Ok(None),
     }
 }
 
 /// Rows of offers stay after their end.
-async fn owner_in_rows(gateway: &Gateway, offer: OfferId, at: Offset) -> Result<Option<Owner>, RequestError> {
-    gateway.rows.wait_for(at).await?;
-    let row = gateway.rows.as_of(None)?.get::<OfferRow>(&offer)?;
+async fn owner_in_rows(rows: &Rows, offer: OfferId, at: Offset) -> Result<Option<Owner>, RequestError> {
+    rows.wait_for(at).await?;
+    let row = rows.as_of(None)?.get::<OfferRow>(&offer)?;
     Ok(row.map(|row| (row.framework, row.agent)))
 }

@@ -9,13 +9,14 @@ use super::{EventCursor, EventFilter, LogEvent, Since, events_of, owners::Owners
 use crate::{
     budget,
     error::RequestError,
-    gateway::Gateway,
-    hub::{Anchor, Cursor, Entry, cursor::read_decision},
+    hub::{Anchor, Cursor, Entry, Hub, cursor::read_decision},
+    rows::Rows,
 };
 
 /// A place in the events that a filter wants.
 pub(crate) struct EventStream {
-    gateway: Arc<Gateway>,
+    hub: Arc<Hub>,
+    rows: Arc<Rows>,
     cursor: Cursor,
     filter: EventFilter,
     /// Events up to here were given before.
@@ -28,16 +29,20 @@ pub(crate) struct EventStream {
 
 impl EventStream {
     /// Opens the stream at its place.
-    pub(crate) async fn open(gateway: &Arc<Gateway>, since: Since, filter: EventFilter) -> Result<Self, RequestError> {
-        filter.check()?;
-        let (cursor, first) = place(gateway, since).await?;
+    pub(crate) async fn open(
+        hub: &Arc<Hub>,
+        rows: &Arc<Rows>,
+        since: Since,
+        filter: EventFilter,
+    ) -> Result<Self, RequestError> {
+        let (cursor, first) = place(hub, rows, since).await?;
         let skip = match since {
             Since::Event(after) => Some(after),
             Since::Start | Since::Now | Since::Offset(_) => None,
         };
         let waiting = first.into_iter().collect();
-        let (gateway, owners) = (Arc::clone(gateway), Owners::default());
-        Ok(Self { gateway, cursor, filter, skip, owners, waiting, passed: skip })
+        let (hub, rows, owners) = (Arc::clone(hub), Arc::clone(rows), Owners::default());
+        Ok(Self { hub, rows, cursor, filter, skip, owners, waiting, passed: skip })
     }
 
     /// The events of the next decisions that hold any which are wanted; waits for them.
@@ -72,7 +77,7 @@ impl EventStream {
 
     /// Whether everything that the gateway has read was looked at.
     pub(crate) fn is_at_end(&self) -> bool {
-        self.waiting.is_empty() && self.cursor.position() >= self.gateway.hub.now().next
+        self.waiting.is_empty() && self.cursor.position() >= self.hub.now().next
     }
 
     /// The place behind everything that was looked at.
@@ -84,7 +89,7 @@ impl EventStream {
         let mut wanted = Vec::new();
         for event in events_of(decided) {
             let is_new = self.skip.is_none_or(|skip| event.after() > skip);
-            if is_new && self.owners.want(&self.gateway, &self.filter, &event).await? {
+            if is_new && self.owners.want(&self.rows, &self.filter, &event).await? {
                 wanted.push(event);
             }
         }
@@ -93,36 +98,33 @@ impl EventStream {
 }
 
 /// The cursor at a place, and the decision that the place is in, where it is far back.
-async fn place(gateway: &Arc<Gateway>, since: Since) -> Result<(Cursor, Option<Arc<Decided>>), RequestError> {
-    let hub = &gateway.hub;
+async fn place(hub: &Arc<Hub>, rows: &Rows, since: Since) -> Result<(Cursor, Option<Arc<Decided>>), RequestError> {
     match since {
         Since::Start => Ok((Cursor::oldest(hub), None)),
         Since::Now => Ok((Cursor::newest(hub), None)),
         Since::Event(after) => {
-            check_reached(gateway, after.offset).await?;
+            check_reached(hub, after.offset).await?;
             if let Some(cursor) = Cursor::recent(hub, after.offset) {
                 return Ok((cursor, None));
             }
             let decision = read_decision(hub, after.offset).await?;
             let cursor = Cursor::resume(hub, after.offset.next(), Anchor::of(after.offset, &decision));
-            let time = gateway.rows.as_of(None)?.get::<projector::row::DecisionRow>(&after.offset)?;
+            let time = rows.as_of(None)?.get::<projector::row::DecisionRow>(&after.offset)?;
             let time = time.map(|row| row.at.time).unwrap_or_default();
             Ok((cursor, Some(Arc::new(Decided { offset: after.offset, time, decision }))))
         }
         Since::Offset(offset) => {
-            check_reached(gateway, offset).await?;
-            Ok((after_offset(gateway, offset).await?, None))
+            check_reached(hub, offset).await?;
+            Ok((after_offset(hub, rows, offset).await?, None))
         }
     }
 }
 
 /// A cursor behind any offset: judged from the last decision before it on.
-async fn after_offset(gateway: &Arc<Gateway>, offset: Offset) -> Result<Cursor, RequestError> {
-    let hub = &gateway.hub;
+async fn after_offset(hub: &Arc<Hub>, rows: &Rows, offset: Offset) -> Result<Cursor, RequestError> {
     if let Some(cursor) = Cursor::recent(hub, offset.next()) {
         return Ok(cursor);
     }
-    let rows = &gateway.rows;
     let before = rows.as_of(Some(offset.min(rows.newest())))?.decision()?;
     let anchor = match before {
         None => Anchor::default(),
@@ -135,8 +137,8 @@ async fn after_offset(gateway: &Arc<Gateway>, offset: Offset) -> Result<Cursor, 
 }
 
 /// Refuses a place that the log has not reached: whoever waits there is lost.
-async fn check_reached(gateway: &Gateway, offset: Offset) -> Result<(), RequestError> {
-    let marks = gateway.hub.log.watermarks().await.map_err(crate::hub::cursor::Error::from)?;
+async fn check_reached(hub: &Hub, offset: Offset) -> Result<(), RequestError> {
+    let marks = hub.log.watermarks().await.map_err(crate::hub::cursor::Error::from)?;
     if offset < marks.high || offset == Offset(0) {
         return Ok(());
     }

@@ -1,9 +1,6 @@
-//! Whom an event is about, and which events a subscription wants.
+//! Whom an event is about.
 
-use async_graphql::InputObject;
 use log_schema::{AgentId, Event, FrameworkId, JobId, OfferId, RoleName, TaskId, TaskOwner};
-
-use crate::{error::RequestError, input::check_name};
 
 /// The names in an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,62 +80,5 @@ impl<'a> Subjects<'a> {
             TaskOwner::Framework { framework, .. } => (None, Some(framework)),
         };
         Self { task: Some(task), job, framework, ..Self::default() }
-    }
-}
-
-/// Which events are wanted: those for which every given part holds.
-#[derive(Clone, Debug, Default, InputObject)]
-pub struct EventFilter {
-    /// Names of events, such as `task.placed`; any of them.
-    #[graphql(default)]
-    pub names: Vec<String>,
-    /// Events about this job or its tasks.
-    pub job: Option<String>,
-    /// Events about this task.
-    pub task: Option<String>,
-    /// Events about this agent, its tasks and its offers.
-    pub agent: Option<String>,
-    /// Events about this framework, its tasks and its offers.
-    pub framework: Option<String>,
-    /// Whether to show `time.advanced` where no names are given; every tick brings one.
-    #[graphql(default)]
-    pub with_time: bool,
-}
-
-impl EventFilter {
-    /// Refuses names that no event and nothing else can have: a filter with a typing error would wait for ever.
-    pub(crate) fn check(&self) -> Result<(), RequestError> {
-        check_name::<JobId>("filter.job", self.job.as_deref())?;
-        check_name::<TaskId>("filter.task", self.task.as_deref())?;
-        check_name::<AgentId>("filter.agent", self.agent.as_deref())?;
-        check_name::<FrameworkId>("filter.framework", self.framework.as_deref())?;
-        let unknown = self.names.iter().find(|name| !Event::NAMES.contains(&name.as_str()));
-        match unknown {
-            None => Ok(()),
-            Some(name) => {
-                let why = format!("{name:?} is not the name of an event; those are {}", Event::NAMES.join(" "));
-                Err(RequestError::BadInput { field: "names", why })
-            }
-        }
-    }
-
-    /// Whether the end of an offer can only be judged by who made it.
-    pub(crate) fn asks_for_owners(&self) -> bool {
-        self.framework.is_some() || self.agent.is_some()
-    }
-
-    /// Whether the filter wants this event, by its name and by whom it is about.
-    pub(crate) fn wants(&self, event: &Event, about: &Subjects<'_>) -> bool {
-        let name = event.name();
-        let named = match self.names.as_slice() {
-            [] => self.with_time || !matches!(event, Event::TimeAdvanced(_)),
-            names => names.iter().any(|wanted| wanted == name),
-        };
-        let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|w| found == Some(w));
-        named
-            && is(&self.job, about.job)
-            && is(&self.task, about.task.map(TaskId::as_str))
-            && is(&self.agent, about.agent.map(AgentId::as_str))
-            && is(&self.framework, about.framework)
     }
 }

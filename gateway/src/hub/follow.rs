@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use command_log::{
     Follower, Stored,
+    error::chain,
     reader::{Counts, Halt, Reader, Verdict},
 };
 use log_schema::{Offset, Record};
 use projector::Decided;
 
 use super::{Entry, Halted, Hub, Progress, Reign};
-use crate::error::chain;
 
 /// The wait before an unreachable log is asked again; it doubles up to the most.
 const BACKOFF: Duration = Duration::from_millis(100);

@@ -9,9 +9,12 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use command_log::remote::protocol::{
-    CLOSE_OTHER_CELL, CLOSE_OUT_OF_RANGE, CLOSE_STRAYED, COALESCED_MS_MAX, ExpectedTask, FromGateway, LinkRecord,
-    LinkStored, MESSAGE_BYTES_MAX, Query, RECORDS_PER_MESSAGE_MAX,
+use command_log::{
+    error::chain,
+    remote::protocol::{
+        CLOSE_OTHER_CELL, CLOSE_OUT_OF_RANGE, CLOSE_STRAYED, COALESCED_MS_MAX, ExpectedTask, FromGateway, LinkRecord,
+        LinkStored, MESSAGE_BYTES_MAX, Query, RECORDS_PER_MESSAGE_MAX,
+    },
 };
 use log_schema::{
     AgentId, AnswerV1, Chain, DecisionV1, EpochNumber, Event, JobId, Offset, Refusal, TaskOwner, TimeMs,
@@ -23,11 +26,11 @@ use projector::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{CLOSE_TRY_AGAIN, End, marks};
+use super::{CLOSE_TRY_AGAIN, End};
 use crate::{
-    error::{RequestError, chain},
-    event::subject::Subjects,
-    gateway::Gateway,
+    desk::Desk,
+    error::RequestError,
+    event::Subjects,
     hub::{
         Anchor, Cursor, Entry,
         cursor::{self, read_decision},
@@ -42,18 +45,18 @@ const TASKS_PAGE: usize = 1000;
 const MESSAGE_BYTES: usize = MESSAGE_BYTES_MAX / 2;
 
 /// What is expected of the agent, and the view from there on, or from where the agent was.
-pub(super) async fn begin(gateway: &Arc<Gateway>, query: &Query) -> Result<(FromGateway, Follower), (u16, String)> {
-    refuse_taken_name(gateway, query)?;
-    let remembered = remembered(gateway, query).await?;
-    let (expected, as_of) = expected(gateway, &query.agent).await.map_err(later)?;
+pub(super) async fn begin(desk: &Arc<Desk>, query: &Query) -> Result<(FromGateway, Follower), (u16, String)> {
+    refuse_taken_name(desk, query)?;
+    let remembered = remembered(desk, query).await?;
+    let (expected, as_of) = expected(desk, &query.agent).await.map_err(later)?;
     let (cursor, to) = remembered.unwrap_or(as_of);
     Ok((expected, Follower { cursor, view: View::new(query.agent.clone(), to) }))
 }
 
 /// By the rows: the agent that has the name may be connected to another gateway. These rows may be behind; the
 /// cell refuses what a link said too early.
-fn refuse_taken_name(gateway: &Arc<Gateway>, query: &Query) -> Result<(), (u16, String)> {
-    let scope = gateway.rows.as_of(None).map_err(later)?;
+fn refuse_taken_name(desk: &Arc<Desk>, query: &Query) -> Result<(), (u16, String)> {
+    let scope = desk.rows.as_of(None).map_err(later)?;
     let known = scope.get::<AgentRow>(&query.agent).map_err(later)?;
     let holder = known.filter(|row| row.state == AgentState::Up).and_then(|row| row.identity);
     match holder {
@@ -70,9 +73,9 @@ pub(super) struct Follower {
 
 impl Follower {
     /// Sends the view, until the link ends.
-    pub(super) async fn send(mut self, gateway: &Gateway, queue: &mpsc::Sender<FromGateway>) -> End {
+    pub(super) async fn send(mut self, desk: &Desk, queue: &mpsc::Sender<FromGateway>) -> End {
         loop {
-            if let Err(error) = self.step(gateway).await {
+            if let Err(error) = self.step(desk).await {
                 return Some(later(error));
             }
             for message in self.view.messages() {
@@ -81,7 +84,7 @@ impl Follower {
         }
     }
 
-    async fn step(&mut self, gateway: &Gateway) -> Result<(), RequestError> {
+    async fn step(&mut self, desk: &Desk) -> Result<(), RequestError> {
         let entries = tokio::select! {
             entries = self.cursor.step() => entries?,
             () = self.view.patience_over() => Vec::new(),
@@ -90,7 +93,7 @@ impl Follower {
             self.view.flush();
         }
         for entry in entries {
-            self.view.take(gateway, entry).await?;
+            self.view.take(desk, entry).await?;
         }
         Ok(())
     }
@@ -103,30 +106,30 @@ fn later(error: impl Into<RequestError>) -> (u16, String) {
 type Place = (Cursor, Option<Offset>);
 
 /// Where the view of an agent goes on that has a memory.
-async fn remembered(gateway: &Arc<Gateway>, query: &Query) -> Result<Option<Place>, (u16, String)> {
+async fn remembered(desk: &Arc<Desk>, query: &Query) -> Result<Option<Place>, (u16, String)> {
     let Query { from: Some(from), epoch: Some(epoch), to: Some(to), .. } = *query else { return Ok(None) };
-    let mut marks = marks::known(gateway);
+    let mut marks = desk.known_marks();
     if from > marks.high {
         // Another gateway may have read further than this one has heard of.
-        marks = gateway.hub.log.watermarks().await.map_err(cursor::Error::from).map_err(later)?;
+        marks = desk.hub.log.watermarks().await.map_err(cursor::Error::from).map_err(later)?;
     }
     if from < marks.low || to >= from {
         let why = format!("the log holds {}..{}, and the agent was at {from}", marks.low, marks.high);
         return Err((CLOSE_OUT_OF_RANGE, why));
     }
     let obeyed = (to, query.chain.as_deref());
-    let held = if from > marks.high { None } else { held(gateway, obeyed).await? };
+    let held = if from > marks.high { None } else { held(desk, obeyed).await? };
     let Some(anchor) = held else {
-        return Err(strayed(gateway, query, to).await?);
+        return Err(strayed(desk, query, to).await?);
     };
     // The agent may have seen a later reign begin than the decision's.
     let anchor = Anchor { epoch: anchor.epoch.max(epoch), ..anchor };
-    Ok(Some((Cursor::resume(&gateway.hub, anchor.next(), anchor), Some(to))))
+    Ok(Some((Cursor::resume(&desk.hub, anchor.next(), anchor), Some(to))))
 }
 
 /// The anchor of the decision that ends with an offset, if the log still is what it was when the agent read it.
-async fn held(gateway: &Arc<Gateway>, (to, seen): (Offset, Option<&str>)) -> Result<Option<Anchor>, (u16, String)> {
-    match tokio::time::timeout(CATCH_UP_WAIT, anchor(gateway, to)).await {
+async fn held(desk: &Arc<Desk>, (to, seen): (Offset, Option<&str>)) -> Result<Option<Anchor>, (u16, String)> {
+    match tokio::time::timeout(CATCH_UP_WAIT, anchor(desk, to)).await {
         Err(_) => Err((CLOSE_TRY_AGAIN, format!("this gateway has not read up to offset {to} yet"))),
         // No decision ends there.
         Ok(Err(RequestError::NotFound { .. } | RequestError::BadInput { .. })) => Ok(None),
@@ -136,27 +139,27 @@ async fn held(gateway: &Arc<Gateway>, (to, seen): (Offset, Option<&str>)) -> Res
 }
 
 /// Tells a log that lost its end from the log of another cell: an agent gives up its tasks for the first alone.
-async fn strayed(gateway: &Arc<Gateway>, query: &Query, to: Offset) -> Result<(u16, String), (u16, String)> {
+async fn strayed(desk: &Arc<Desk>, query: &Query, to: Offset) -> Result<(u16, String), (u16, String)> {
     let other = || (CLOSE_OTHER_CELL, format!("this log does not hold where {} joined", query.agent));
     let Some(joined) = query.joined.filter(|joined| *joined <= to) else { return Ok(other()) };
-    if joined >= marks::known(gateway).high {
+    if joined >= desk.known_marks().high {
         return Ok(other());
     }
-    match held(gateway, (joined, query.joined_chain.as_deref())).await? {
+    match held(desk, (joined, query.joined_chain.as_deref())).await? {
         None => Ok(other()),
         Some(_) => Ok((CLOSE_STRAYED, format!("the log does not hold what {} obeyed up to {to}", query.agent))),
     }
 }
 
 /// The anchor of the decision that ends with `to`.
-async fn anchor(gateway: &Arc<Gateway>, to: Offset) -> Result<Anchor, RequestError> {
-    let anchor = if let Some(answered) = gateway.hub.recent_answer(to) {
+async fn anchor(desk: &Arc<Desk>, to: Offset) -> Result<Anchor, RequestError> {
+    let anchor = if let Some(answered) = desk.hub.recent_answer(to) {
         Anchor::of(answered.decided.offset, &answered.decided.decision)
     } else {
-        gateway.rows.wait_answered(to).await?;
-        let row = gateway.rows.as_of(None)?.decision_about(to)?;
+        desk.rows.wait_answered(to).await?;
+        let row = desk.rows.as_of(None)?.decision_about(to)?;
         let row = row.ok_or(RequestError::NotFound { what: "decision about offset", id: to.to_string() })?;
-        Anchor::of(row.at.offset, &read_decision(&gateway.hub, row.at.offset).await?)
+        Anchor::of(row.at.offset, &read_decision(&desk.hub, row.at.offset).await?)
     };
     if anchor.to != Some(to) {
         let why = format!("no decision ends with offset {to}");
@@ -166,18 +169,18 @@ async fn anchor(gateway: &Arc<Gateway>, to: Offset) -> Result<Anchor, RequestErr
 }
 
 /// What the rows say of the agent, and the place right after them.
-async fn expected(gateway: &Arc<Gateway>, agent: &AgentId) -> Result<(FromGateway, Place), RequestError> {
-    let scope = gateway.rows.as_of(None)?;
+async fn expected(desk: &Arc<Desk>, agent: &AgentId) -> Result<(FromGateway, Place), RequestError> {
+    let scope = desk.rows.as_of(None)?;
     let decision = scope.decision()?;
     let to = decision.as_ref().map(|row| row.to);
     let epoch = decision.as_ref().map(|row| row.epoch).unwrap_or_default();
     let cursor = match &decision {
-        None => Cursor::oldest(&gateway.hub),
-        Some(row) => Cursor::after_decision(&gateway.hub, row.at.offset).await?,
+        None => Cursor::oldest(&desk.hub),
+        Some(row) => Cursor::after_decision(&desk.hub, row.at.offset).await?,
     };
     let chain = match to {
         None => Chain::default(),
-        Some(to) => anchor(gateway, to).await?.chain,
+        Some(to) => anchor(desk, to).await?.chain,
     };
     let tasks = tasks_on(&scope, agent)?;
     Ok((FromGateway::Expected { epoch, to, chain, tasks }, (cursor, to)))
@@ -227,7 +230,7 @@ impl View {
     }
 
     /// Takes the next entry of the log.
-    pub(crate) async fn take(&mut self, gateway: &Gateway, entry: Entry) -> Result<(), RequestError> {
+    pub(crate) async fn take(&mut self, desk: &Desk, entry: Entry) -> Result<(), RequestError> {
         match entry {
             Entry::Epoch(reign) => {
                 self.flush();
@@ -235,7 +238,7 @@ impl View {
                 self.ready.push(LinkStored { offset: reign.offset, time: reign.time, record });
             }
             Entry::Decision(decided) => {
-                let answers = self.trim(gateway, &decided).await?;
+                let answers = self.trim(desk, &decided).await?;
                 let Decided { offset, time, decision } = &*decided;
                 let (epoch, to, chain) = (decision.epoch, decision.to, decision.chain);
                 let since = self.held.map_or_else(Instant::now, |held| held.since);
@@ -287,7 +290,7 @@ impl View {
     }
 
     /// The answers that concern the agent, without the rest of them.
-    async fn trim(&mut self, gateway: &Gateway, decided: &Decided) -> Result<Vec<AnswerV1>, RequestError> {
+    async fn trim(&mut self, desk: &Desk, decided: &Decided) -> Result<Vec<AnswerV1>, RequestError> {
         let mut answers = Vec::new();
         for answer in &decided.decision.answers {
             let mut events = Vec::new();
@@ -295,7 +298,7 @@ impl View {
                 if !concerns(&self.agent, event) {
                     continue;
                 }
-                events.extend(self.spec_before(gateway, decided, event).await?);
+                events.extend(self.spec_before(desk, decided, event).await?);
                 events.push(event.clone());
             }
             let refusal = answer.refusal.clone().filter(|refusal| is_about(&self.agent, refusal));
@@ -309,7 +312,7 @@ impl View {
     /// The spec of a job before the first placement of it on this link.
     async fn spec_before(
         &mut self,
-        gateway: &Gateway,
+        desk: &Desk,
         decided: &Decided,
         event: &Event,
     ) -> Result<Option<Event>, RequestError> {
@@ -319,7 +322,7 @@ impl View {
         if self.specs.contains(&job) {
             return Ok(None);
         }
-        let spec = find_spec(gateway, decided, &job).await?;
+        let spec = find_spec(desk, decided, &job).await?;
         self.specs.insert(job);
         Ok(spec)
     }
@@ -343,16 +346,16 @@ fn is_about(agent: &AgentId, refusal: &Refusal) -> bool {
 }
 
 /// The job as it was accepted: from the same decision, or from the rows as of it.
-async fn find_spec(gateway: &Gateway, decided: &Decided, job: &JobId) -> Result<Option<Event>, RequestError> {
+async fn find_spec(desk: &Desk, decided: &Decided, job: &JobId) -> Result<Option<Event>, RequestError> {
     let here = decided.decision.events().find(|event| matches!(event, Event::JobAccepted(e) if e.spec.id == *job));
     if let Some(accepted) = here {
         return Ok(Some(accepted.clone()));
     }
-    if let Some(accepted) = gateway.hub.spec(job, decided.offset) {
+    if let Some(accepted) = desk.hub.spec(job, decided.offset) {
         return Ok(Some(Event::JobAccepted(Box::new(JobAcceptedV1 { spec: (*accepted).clone() }))));
     }
-    gateway.rows.wait_for(decided.offset).await?;
-    let asked = decided.offset.max(gateway.rows.horizon());
-    let row = gateway.rows.as_of(Some(asked))?.get::<JobSpecRow>(job)?;
+    desk.rows.wait_for(decided.offset).await?;
+    let asked = decided.offset.max(desk.rows.horizon());
+    let row = desk.rows.as_of(Some(asked))?.get::<JobSpecRow>(job)?;
     Ok(row.map(|row| Event::JobAccepted(Box::new(JobAcceptedV1 { spec: row.spec }))))
 }

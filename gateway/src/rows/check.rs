@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use projector::{Check, Slice};
 
 use super::Rows;
-use crate::gateway::Shutdown;
+use crate::shutdown::Shutdown;
 
 /// The pause after a slice: the check takes a few percent of one core at most.
 const SLICE_EVERY: Duration = Duration::from_millis(500);

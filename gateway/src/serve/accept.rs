@@ -23,7 +23,7 @@ use super::{
     connections::{Connections, Slot, Use},
     peer::Peer,
 };
-use crate::{config::Waits, gateway::Shutdown};
+use crate::{config::Waits, shutdown::Shutdown};
 
 /// The wait after connections could not be taken: most likely no descriptor was left.
 const ACCEPT_WAIT: Duration = Duration::from_millis(100);
