@@ -35,7 +35,6 @@ async fn up(args: &cli::Up) -> anyhow::Result<()> {
     let plane = Plane::start(&layout, listen_address(args.listen, &layout), silence, archive).await?;
     let url = format!("http://{}", plane.address());
     layout.write_gateway_url(&url)?;
-    layout.control_pid().write(i32::try_from(std::process::id())?)?;
 
     let agent = LocalAgent {
         layout: layout.clone(),
