@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, iter::Peekable};
 use allocator::leader::checkpoint::{Checkpoint, PublicKey, Signed};
 use command_log::reader::Verdict;
 
-use crate::{redecide::Redecider, verify::Finding};
+use crate::{finding::Finding, redecide::Redecider};
 
 /// What can be done about a checkpoint that does not hold.
 const KEEP_BOTH: &str =

@@ -8,6 +8,7 @@
 //! an agent. What they say follows from the records alone: the same log gives the same answer.
 
 mod checkpoints;
+pub mod finding;
 pub mod moment;
 pub mod redecide;
 pub mod verify;

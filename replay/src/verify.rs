@@ -9,7 +9,8 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     checkpoints::Checkpoints,
-    redecide::{self, Difference, Redecider},
+    finding::Finding,
+    redecide::{self, Redecider},
     view::{OnProgress, View},
 };
 
@@ -67,21 +68,6 @@ pub struct Report {
     pub checkpoint_keys: Vec<PublicKey>,
     /// Where the log stops following from itself; what is counted above went before it.
     pub finding: Option<Finding>,
-}
-
-/// The first thing that is wrong with a log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// The record at which the audit stopped.
-    pub at: Offset,
-    /// A name for the sort of finding: `decision_differs`, or that of the reader's halt.
-    pub code: &'static str,
-    /// A sentence for people.
-    pub message: String,
-    /// What can be done about it.
-    pub hint: &'static str,
-    /// The first answer that differs, where one does.
-    pub difference: Option<Difference>,
 }
 
 impl Report {

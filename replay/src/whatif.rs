@@ -18,6 +18,7 @@ mod history;
 mod life;
 mod measure;
 mod outcome;
+mod pace;
 mod queue;
 mod run;
 mod script;
@@ -37,7 +38,8 @@ pub use history::History;
 pub use life::Source;
 pub use measure::{Measure, Placement, Use};
 pub use outcome::{BUCKETS, Outcome, Waits};
-pub use run::{Pace, Run, Until, run};
+pub use pace::Pace;
+pub use run::{Run, Until, run};
 pub use table::render_table;
 
 use crate::{moment::Moment, redecide, view::OnProgress};

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use allocator::leader::checkpoint::{self, Signed};
 use log_schema::Offset;
-use replay::{Report, verify::Finding};
+use replay::{Report, finding::Finding};
 
 use super::{
     layout::Layout,

@@ -17,7 +17,8 @@ use super::{
     life::Source,
     measure::{Measure, Placement},
     outcome::{Outcome, outcome},
-    run::{Pace, Run, Until, run},
+    pace::Pace,
+    run::{Run, Until, run},
 };
 
 /// What a what-if found.

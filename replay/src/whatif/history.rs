@@ -160,3 +160,8 @@ pub fn tick_wanted(state: &State) -> Option<u64> {
         NextTick::At(due) => due.0.max(now),
     })
 }
+
+/// Log time minus the time of a record.
+pub fn skew_ms(log_time: u64, time: u64) -> i64 {
+    i64::try_from(i128::from(log_time) - i128::from(time)).unwrap_or(0)
+}

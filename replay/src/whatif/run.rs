@@ -7,21 +7,13 @@ use command_log::memory::MemoryLog;
 use log_schema::{Chain, Offset, job::JobKind};
 
 use super::{
-    Error, change::Changes, history::History, life::Source, measure::Measure, queue::When, simulation::Simulation,
+    Error, change::Changes, history::History, life::Source, measure::Measure, pace::Pace, queue::When,
+    simulation::Simulation,
 };
 
 /// The most records that a fork appends beyond four times those of history: a cell whose tasks fail
 /// and restart for ever never comes to rest.
 const RECORDS_BEYOND_MAX: u64 = 1_000_000;
-
-/// Whose pace the leader of a fork keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// History's: each record waits for its answer as long as it did there.
-    History,
-    /// Its own: history's ticks are not said, and every record waits for the usual time.
-    Own,
-}
 
 /// How far a fork runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,8 +23,8 @@ use super::{
     fork_log::{ForkLog, Pending},
     history::{History, Past, Role},
     measure::Measure,
+    pace::Pace,
     queue::{Event, Queue, When},
-    run::Pace,
     script::Place,
     ticks::{Ticks, own_tick, tick_at},
 };

@@ -10,8 +10,8 @@ use log_schema::{
 };
 
 use super::{
-    history::{AtFork, tick_wanted},
-    run::Pace,
+    history::{AtFork, skew_ms, tick_wanted},
+    pace::Pace,
     script::Place,
 };
 
@@ -110,11 +110,6 @@ impl Ticks {
     fn wanted_early(&self, state: &State) -> Option<u64> {
         tick_wanted(state).filter(|wanted| self.history_ask.is_none_or(|ask| *wanted < ask))
     }
-}
-
-/// Log time minus the time of a record.
-pub fn skew_ms(log_time: u64, time: u64) -> i64 {
-    i64::try_from(i128::from(log_time) - i128::from(time)).unwrap_or(0)
 }
 
 fn shifted(time: u64, by_ms: i64) -> u64 {

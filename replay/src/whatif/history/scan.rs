@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use command_log::{Stored, reader::Verdict};
 use log_schema::{AgentId, Class, Command, DecisionV1, JobId, Offset, TaskState, command::Speaker};
 
-use super::{AtFork, History, Past, Role, Tally, tick_wanted};
+use super::{AtFork, History, Past, Role, Tally, skew_ms, tick_wanted};
 use crate::{
     moment::Moment,
     redecide::Redecider,
@@ -14,7 +14,6 @@ use crate::{
         census::{Census, Fact},
         life::Lives,
         script::{Place, Scripts},
-        ticks::skew_ms,
         typical::Typical,
     },
 };
