@@ -9,7 +9,7 @@ DEMO_DIR ?= $(HOME)/.cache/quipu-demo
 export DEMO_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build check fmt test test-rust test-kafka chaos test-clients kafka bench bench-smoke demo demo-smoke clean-demo clean
+.PHONY: help setup build check fmt test test-rust test-kafka chaos test-docs test-clients kafka bench bench-smoke demo demo-smoke clean-demo clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ check: setup ## Formatting and lints, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
-test: check test-rust test-kafka bench-smoke demo-smoke test-clients ## Everything that CI runs
+test: check test-rust test-kafka bench-smoke demo-smoke test-docs test-clients ## Everything that CI runs
 
 test-rust: setup ## The tests of the workspace alone
 	$(CARGO) test --workspace --locked
@@ -45,6 +45,9 @@ kafka: ## Starts a Kafka broker on loopback; stop it with command-log/kafka-dev/
 
 test-clients: build ## The clients in other languages, where those are installed
 	@scripts/test-clients.sh
+
+test-docs: build ## The commands of the tutorials and guides, as a reader would run them
+	@scripts/test-docs.sh
 
 bench: setup ## Benches; ONLY=name runs one
 	@scripts/bench.sh $(if $(ONLY),--only $(ONLY))
