@@ -227,10 +227,19 @@ impl Sandbox {
         self.control.join("kill").exists()
     }
 
-    /// Notes that the cell wants the task ended. A task that runs already is ended by SIGTERM to its
-    /// supervisor from the process that holds the agent's lock; this note alone does nothing then.
-    pub fn want_kill(&self) -> Result<(), Error> {
-        fs::write(self.control.join("kill"), b"").map_err(self.failed("write", "kill"))
+    /// Notes that the cell wants the task ended, and with which grace where it gave one. A task that runs already is
+    /// ended by SIGTERM to its supervisor from the process that holds the agent's lock; this note alone does nothing
+    /// then.
+    pub fn want_kill(&self, grace_ms: Option<u64>) -> Result<(), Error> {
+        // The least that was asked for counts: two signals may reach the supervisor as one.
+        let least = [self.kill_grace_ms(), grace_ms].into_iter().flatten().min();
+        self.write("kill", &least)
+    }
+
+    /// The grace that the cell gave when it wanted the task ended, in milliseconds.
+    pub fn kill_grace_ms(&self) -> Option<u64> {
+        // What cannot be read says no grace: the task's own is used.
+        self.read::<Option<u64>>("kill").ok().flatten().flatten()
     }
 
     /// Sets space aside for what is written when the disk may be full.

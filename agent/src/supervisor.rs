@@ -119,7 +119,7 @@ fn run(sandbox: &Sandbox, spec: &Spec, signals: &Signals) -> Ended {
     if let Err(error) = home::watch(sandbox.dir()) {
         eprintln!("cannot see whether the sandbox stays: {error}");
     }
-    Life::new(spec, leader).until_over(signals, pumps)
+    Life::new(spec, leader).until_over(sandbox, signals, pumps)
 }
 
 /// Writes how the task ended. This process is the only one that knows, so it stays until that is written,

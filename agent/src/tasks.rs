@@ -158,7 +158,8 @@ impl Tasks {
     pub(crate) fn supervised(&mut self, key: &TaskKey, supervisor: Supervisor) {
         let Some(alive) = self.alive.get_mut(key) else { return };
         if alive.kill_wanted {
-            end(&self.starter.sandbox(key), key, Some(&supervisor));
+            let sandbox = self.starter.sandbox(key);
+            end(&sandbox, key, Some(&supervisor), sandbox.kill_grace_ms());
         }
         alive.stage = Stage::Supervised(supervisor);
     }
@@ -184,17 +185,17 @@ impl Tasks {
         ended.is_some()
     }
 
-    /// Ends a task in its own time: SIGTERM, its grace, SIGKILL. What is not alive is left alone. A
-    /// start that still waits has ended by this: that end is returned.
-    pub(crate) fn kill(&mut self, key: &TaskKey) -> Option<Ended> {
+    /// Ends a task in its own time: SIGTERM, its grace or the one that is given, SIGKILL. Asked again with less, it
+    /// ends sooner. What is not alive is left alone. A start that still waits has ended by this: that end is returned.
+    pub(crate) fn kill(&mut self, key: &TaskKey, grace_ms: Option<u64>) -> Option<Ended> {
         let alive = self.alive.get_mut(key)?;
         alive.kill_wanted = true;
         match &alive.stage {
             Stage::Queued(_) => {
                 return Some(watch::killed());
             }
-            Stage::Unsupervised => end(&self.starter.sandbox(key), key, None),
-            Stage::Supervised(supervisor) => end(&self.starter.sandbox(key), key, Some(supervisor)),
+            Stage::Unsupervised => end(&self.starter.sandbox(key), key, None, grace_ms),
+            Stage::Supervised(supervisor) => end(&self.starter.sandbox(key), key, Some(supervisor), grace_ms),
         }
         None
     }
@@ -229,10 +230,10 @@ fn remove(sandbox: &Sandbox) {
 }
 
 /// Says in the sandbox that the task is to end, and tells its supervisor.
-fn end(sandbox: &Sandbox, key: &TaskKey, supervisor: Option<&Supervisor>) {
+fn end(sandbox: &Sandbox, key: &TaskKey, supervisor: Option<&Supervisor>, grace_ms: Option<u64>) {
     // A sandbox that is not there yet, or no more, has nobody to read it.
     if sandbox.exists()
-        && let Err(error) = sandbox.want_kill()
+        && let Err(error) = sandbox.want_kill(grace_ms)
     {
         tracing::error!(%key, error = &error as &dyn std::error::Error, "could not note that a task is to end");
     }
@@ -361,7 +362,7 @@ mod tests {
         assert!(tasks.next_start().is_none(), "there is room for two tasks only");
         // One that waits takes no room, so its end makes none.
         let waiting = placement("c.0").key;
-        assert!(tasks.kill(&waiting).is_some() && tasks.ended(&waiting));
+        assert!(tasks.kill(&waiting, None).is_some() && tasks.ended(&waiting));
         assert!(tasks.next_start().is_none());
         assert!(tasks.ended(&first));
         assert_eq!(tasks.next_start().expect("there is room again").key, placement("d.0").key);

@@ -6,6 +6,8 @@ mod agent_stories;
 mod burst;
 #[path = "stories/cell.rs"]
 mod cell;
+#[path = "stories/grace.rs"]
+mod grace;
 #[path = "stories/remote_log.rs"]
 mod remote_log;
 #[path = "stories/supervised.rs"]

@@ -10,7 +10,7 @@ mod place;
 mod restart;
 mod timers;
 
-pub use end::{end_job_if_over, request_kill};
+pub use end::{Kill, end_job_if_over, request_kill};
 pub use place::place_job;
 pub use restart::after_end;
 

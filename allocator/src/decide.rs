@@ -14,6 +14,7 @@ mod kill_task;
 mod mark_agent_unreachable;
 mod remove_agent;
 mod report_agent;
+mod restart_task;
 mod scale_job;
 mod set_parameters;
 mod set_role;
@@ -69,6 +70,7 @@ pub fn decide(emit: &mut Emit<'_>, command: Command) -> Result<(), Refusal> {
         Command::StopJob(c) => stop_job::decide(emit, &c),
         Command::ScaleJob(c) => scale_job::decide(emit, &c),
         Command::KillTask(c) => kill_task::decide(emit, &c),
+        Command::RestartTask(c) => restart_task::decide(emit, &c),
         Command::ReportAgent(c) => report_agent::decide(emit, c),
         Command::MarkAgentUnreachable(c) => mark_agent_unreachable::decide(emit, &c),
         Command::RemoveAgent(c) => remove_agent::decide(emit, &c),

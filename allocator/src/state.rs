@@ -144,6 +144,7 @@ impl State {
             Event::TaskKillRequested(e) => self.task_kill_requested(e),
             Event::TaskRestartScheduled(e) => self.task_restart_scheduled(e),
             Event::TaskRestartDue(e) => self.task_restart_due(e),
+            Event::TaskRestartForgotten(e) => self.task_restart_forgotten(e),
             Event::TaskWithdrawn(e) => self.task_withdrawn(e),
             Event::TaskForgotten(e) => self.task_forgotten(e),
             Event::FrameworkSubscribed(e) => self.framework_subscribed(e),

@@ -152,6 +152,7 @@ impl Reader {
             | Kind::StopJob
             | Kind::ScaleJob
             | Kind::KillTask
+            | Kind::RestartTask
             | Kind::ReportAgent
             | Kind::MarkAgentUnreachable
             | Kind::RemoveAgent

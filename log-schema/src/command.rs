@@ -126,6 +126,8 @@ commands! {
     ScaleJob(ScaleJobV1);
     /// Ends one task for good.
     KillTask(KillTaskV1);
+    /// Starts one task of a job again, whatever became of it.
+    RestartTask(RestartTaskV1);
     /// An agent joins, changes its capacity or comes back.
     ReportAgent(ReportAgentV1);
     /// The leader observed that an agent is silent.
@@ -188,6 +190,10 @@ pub struct SubmitJobV1 {
 pub struct StopJobV1 {
     /// Which job.
     pub job: JobId,
+    /// How long the tasks may take from SIGTERM to SIGKILL, in milliseconds; their job's grace where absent. Asked again
+    /// with less, it cuts the grace of tasks that are being ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_ms: Option<u64>,
 }
 
 /// The body of [`Command::ScaleJob`].
@@ -206,6 +212,22 @@ pub struct ScaleJobV1 {
 pub struct KillTaskV1 {
     /// Which task; it is not started again.
     pub task: TaskId,
+    /// How long it may take from SIGTERM to SIGKILL, in milliseconds; its job's grace where absent. Asked again
+    /// with less, it cuts the grace of a task that is being ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_ms: Option<u64>,
+}
+
+/// The body of [`Command::RestartTask`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestartTaskV1 {
+    /// Which task of a job. One that runs is ended and started again; one that was killed, failed for good or
+    /// waits for its next start is started.
+    pub task: TaskId,
+    /// How long it may take from SIGTERM to SIGKILL, in milliseconds; its job's grace where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_ms: Option<u64>,
 }
 
 /// The body of [`Command::ReportAgent`].

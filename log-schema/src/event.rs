@@ -19,7 +19,7 @@ use crate::{
     task::{EndV1, Incarnation, TaskState},
 };
 
-pub use why::{JobOutcome, OfferEnd, Reason, StartFault};
+pub use why::{JobOutcome, KillPurpose, OfferEnd, Reason, StartFault};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident($body:ty) = $wire:tt;)*) => {
@@ -95,10 +95,12 @@ events! {
     TaskStatusChanged(TaskStatusChangedV1) = "task.status_changed";
     /// The agent is to end the task.
     TaskKillRequested(TaskKillRequestedV1) = "task.kill_requested";
-    /// An ended task waits for its next start.
+    /// An ended task waits for its next start; one that was ended for good is wanted again.
     TaskRestartScheduled(TaskRestartScheduledV1) = "task.restart_scheduled";
     /// The wait is over: the task is to be placed again.
     TaskRestartDue(TaskRestartDueV1) = "task.restart_due";
+    /// A restart was so long ago that it counts no more, for the limit and for the wait before the next.
+    TaskRestartForgotten(TaskRestartForgottenV1) = "task.restart_forgotten";
     /// A task that held no resources will not be started (again).
     TaskWithdrawn(TaskWithdrawnV1) = "task.withdrawn";
     /// An ended task of a framework left the allocator's state.
@@ -280,6 +282,9 @@ bodies! {
     JobStoppingV1 {
         /// Which job.
         job: JobId,
+        /// The grace of its tasks, in milliseconds, where it is not that of the job.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grace_ms: Option<u64>,
     }
     /// The body of [`Event::JobEnded`].
     JobEndedV1 {
@@ -338,6 +343,11 @@ bodies! {
         incarnation: Incarnation,
         /// Where it is.
         agent: AgentId,
+        /// How long it may take from SIGTERM to SIGKILL, in milliseconds, where that is not what its job says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grace_ms: Option<u64>,
+        /// What its end is for.
+        purpose: KillPurpose,
     }
     /// The body of [`Event::TaskRestartScheduled`].
     TaskRestartScheduledV1 {
@@ -345,7 +355,14 @@ bodies! {
         task: TaskId,
         /// The wait, counted from the first tick that follows.
         delay_ms: u64,
-        /// How many restarts it has had, this one included.
+        /// How many restarts count, this one included.
+        restarts: u32,
+    }
+    /// The body of [`Event::TaskRestartForgotten`].
+    TaskRestartForgottenV1 {
+        /// Which task.
+        task: TaskId,
+        /// How many restarts still count.
         restarts: u32,
     }
     /// The body of [`Event::TaskRestartDue`].
@@ -357,6 +374,8 @@ bodies! {
     TaskWithdrawnV1 {
         /// Which task.
         task: TaskId,
+        /// What that is for.
+        purpose: KillPurpose,
     }
     /// The body of [`Event::TaskForgotten`].
     TaskForgottenV1 {

@@ -25,6 +25,11 @@ pub const MEM_MIB_DEFAULT: u64 = 128;
 /// The longest command line plus environment, in bytes.
 pub const RUN_BYTES_MAX: usize = 32 * 1024;
 
+/// How long a restart of a service's task counts at most, in milliseconds of log time outside back-off: for the limit,
+/// and for the length of the next wait. A task that ran well for so long starts from the beginning. A batch job's
+/// restarts count for as long as the job is there.
+pub const RESTART_COUNTS_MS: u64 = 600_000;
+
 /// Whether the tasks are meant to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -127,9 +132,10 @@ pub enum RestartOn {
 pub struct RestartV1 {
     /// After which ends.
     pub on: RestartOn,
-    /// How many restarts one task may have. A loss of the agent is not counted.
+    /// How many restarts one task may have: a service's within [`RESTART_COUNTS_MS`], a batch job's in all. A loss of
+    /// the agent is not counted.
     pub limit: u32,
-    /// The wait before the first restart; it doubles with each one.
+    /// The wait before the first restart; it doubles with each one that counts.
     pub backoff_ms: u64,
     /// The longest wait.
     pub backoff_max_ms: u64,

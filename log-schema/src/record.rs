@@ -68,6 +68,8 @@ kinds! {
     ScaleJob = 12, "scale_job";
     /// A client or a framework ends one task.
     KillTask = 13, "kill_task";
+    /// A client starts one task of a job again.
+    RestartTask = 14, "restart_task";
     /// An agent says what it has: it joins, changes or comes back.
     ReportAgent = 20, "report_agent";
     /// The leader observed that an agent is silent.

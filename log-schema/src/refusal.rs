@@ -100,6 +100,8 @@ refusals! {
     IllegalTransition { task: TaskId, from: TaskState, to: TaskState } = 64, "task {task} is {from} and cannot become {to}";
     /// A terminal status without its end, or an end without a terminal status.
     EndMismatch { task: TaskId, state: TaskState } = 65, "the status {state} of task {task} and its end do not go together";
+    /// A framework starts its tasks again itself.
+    TaskOfFramework { task: TaskId } = 66, "task {task} is one of a framework, which starts its tasks itself; only tasks of jobs are restarted";
 
     /// No such framework.
     FrameworkUnknown { framework: FrameworkId } = 80, "there is no framework {framework}";

@@ -4,7 +4,7 @@ use log_schema::{
     AgentId, Event, FrameworkId, JobId, RoleName, TaskId, TaskOwner, TaskState,
     event::{
         AgentAdmittedV1, AgentChangedV1, FrameworkSubscribedV1, JobAcceptedV1, JobEndedV1, JobScaledV1, OfferEndedV1,
-        OfferMadeV1, TaskKillRequestedV1, TaskPlacedV1, TaskRestartScheduledV1, TaskStatusChangedV1,
+        OfferMadeV1, TaskPlacedV1, TaskRestartScheduledV1, TaskStatusChangedV1, TaskWithdrawnV1,
     },
 };
 
@@ -54,10 +54,11 @@ impl Tables {
 
             Event::TaskPlaced(e) => self.task_placed(now, e),
             Event::TaskStatusChanged(e) => self.task_status_changed(now, e),
-            Event::TaskKillRequested(e) => self.task_kill_requested(now, e),
+            Event::TaskKillRequested(e) => task::kill_requested(&mut self.tasks, now, e),
             Event::TaskRestartScheduled(e) => self.task_restart_scheduled(now, e),
             Event::TaskRestartDue(e) => self.task_restart_due(now, &e.task),
-            Event::TaskWithdrawn(e) => self.task_withdrawn(now, &e.task),
+            Event::TaskRestartForgotten(e) => task::restart_forgotten(&mut self.tasks, e),
+            Event::TaskWithdrawn(e) => self.task_withdrawn(now, e),
             Event::TaskForgotten(e) => task::forgotten(&mut self.tasks, &e.task),
 
             Event::FrameworkSubscribed(e) => self.framework_subscribed(now, e),
@@ -185,21 +186,6 @@ impl Tables {
         Ok(role)
     }
 
-    /// Whether ending this task now means that it is not started again, as the allocator has it.
-    fn dooms(&mut self, task: &TaskId) -> Result<bool, Fault> {
-        match task.owner() {
-            TaskOwner::Job { job, index } => {
-                Ok(self.jobs.expect(&JobId::new(job).expect("part of a task id"))?.is_wanted(index))
-            }
-            TaskOwner::Framework { .. } => Ok(true),
-        }
-    }
-
-    fn task_kill_requested(&mut self, now: &Now, event: &TaskKillRequestedV1) -> Done {
-        let dooms = self.dooms(&event.task)?;
-        task::kill_requested(&mut self.tasks, now, event, dooms)
-    }
-
     fn task_restart_scheduled(&mut self, now: &Now, event: &TaskRestartScheduledV1) -> Done {
         let (from, to) = task::restart_scheduled(&mut self.tasks, now, event)?;
         self.task_stepped(now, &event.task, Some(from), to)?;
@@ -214,10 +200,9 @@ impl Tables {
         self.task_stepped(now, task, Some(from), Phase::Waiting).map(drop)
     }
 
-    fn task_withdrawn(&mut self, now: &Now, task: &TaskId) -> Done {
-        let dooms = self.dooms(task)?;
-        let from = task::withdrawn(&mut self.tasks, now, task, dooms)?;
-        self.task_stepped(now, task, from, Phase::Withdrawn).map(drop)
+    fn task_withdrawn(&mut self, now: &Now, event: &TaskWithdrawnV1) -> Done {
+        let from = task::withdrawn(&mut self.tasks, now, event)?;
+        self.task_stepped(now, &event.task, from, Phase::Withdrawn).map(drop)
     }
 
     fn framework_subscribed(&mut self, now: &Now, event: &FrameworkSubscribedV1) -> Done {

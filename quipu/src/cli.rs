@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Scale(command::scale::Args),
     /// End one task for good.
     Kill(command::kill::Args),
+    /// Start one task of a job again, whatever became of it.
+    Restart(command::restart::Args),
 
     /// List tasks: what runs where.
     Ps(command::ps::Args),

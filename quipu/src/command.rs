@@ -18,6 +18,7 @@ mod piece;
 pub(crate) mod ps;
 pub(crate) mod refusals;
 pub(crate) mod remove_agent;
+pub(crate) mod restart;
 pub(crate) mod role;
 pub(crate) mod roles;
 pub(crate) mod run;
@@ -37,6 +38,7 @@ use crate::{
         parse::{self, AtArg},
     },
     client::{Address, Client, Error},
+    duration,
     exit::Failure,
     output::{Format, node::now_ms},
 };
@@ -115,6 +117,29 @@ impl Asking {
     }
 }
 
+/// What every command takes that ends tasks.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Grace {
+    /// How long a task may take from SIGTERM to SIGKILL; the grace of its job where nothing is said. Asked again with
+    /// less, it cuts the grace of what is being ended.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, conflicts_with = "force")]
+    grace: Option<u64>,
+    /// SIGKILL at once.
+    #[arg(short, long)]
+    force: bool,
+}
+
+impl Grace {
+    /// The input with the grace, where one was given.
+    pub(crate) fn with(&self, mut input: Value) -> Value {
+        let grace_ms = if self.force { Some(0) } else { self.grace };
+        if let (Some(grace_ms), Value::Object(fields)) = (grace_ms, &mut input) {
+            fields.insert("graceMs".into(), grace_ms.into());
+        }
+        input
+    }
+}
+
 /// The thing that was asked for, or an error that says that it is not there.
 pub(crate) fn there(found: Value, what: &str, name: &str, list: &str) -> Result<Value, Failure> {
     if found.is_null() {
@@ -154,6 +179,7 @@ pub(crate) const DOCUMENTS: &[(&str, &str)] = &[
     ("ps of a job", ps::JOB),
     ("refusals", refusals::DOCUMENT),
     ("remove-agent", remove_agent::DOCUMENT),
+    ("restart", restart::DOCUMENT),
     ("role set", role::DOCUMENT),
     ("roles", roles::DOCUMENT),
     ("scale", scale::DOCUMENT),

@@ -51,6 +51,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Stop(args) => command::stop::run(args, &context()?),
         Command::Scale(args) => command::scale::run(args, &context()?),
         Command::Kill(args) => command::kill::run(args, &context()?),
+        Command::Restart(args) => command::restart::run(args, &context()?),
         Command::Ps(args) => command::ps::run(args, &context()?),
         Command::Jobs(args) => command::jobs::run(args, &context()?),
         Command::Job(args) => command::job::run(args, &context()?),

@@ -19,7 +19,7 @@ enum Order {
     /// Start a task.
     Start(Box<Placement>),
     /// End a task that the cell wants ended; it waits for the report.
-    Kill(TaskKey),
+    Kill(TaskKey, Option<u64>),
     /// End a task that the cell has given up, if it is still alive.
     Abandon(TaskKey),
     /// The cell does not know this agent any more.
@@ -66,7 +66,7 @@ impl Agent {
                     self.jobs.remove(&job);
                 }
                 Order::Start(placement) => sifted.extend(self.sift_start(placement).map(Order::Start)),
-                other @ (Order::Kill(_) | Order::Abandon(_) | Order::Removed | Order::ThoughtSilent) => {
+                other @ (Order::Kill(..) | Order::Abandon(_) | Order::Removed | Order::ThoughtSilent) => {
                     sifted.push(other);
                 }
             }
@@ -97,16 +97,17 @@ impl Agent {
             Order::Learn { .. } | Order::Forget { .. } => {}
             Order::Start(placement) => self.tasks.queue(placement),
             // It has not begun: its place is taken by a lost start of the same number.
-            Order::Kill(key) if self.lost.contains_key(&key) => {
+            Order::Kill(key, _) if self.lost.contains_key(&key) => {
                 self.lost.insert(key.clone(), None);
                 self.report_unknown(key);
             }
-            Order::Kill(key) if self.journal.known(&key).is_none() => self.report_unknown(key),
-            Order::Kill(key) | Order::Abandon(key) => self.kill(key),
+            Order::Kill(key, _) if self.journal.known(&key).is_none() => self.report_unknown(key),
+            Order::Kill(key, grace_ms) => self.kill(key, grace_ms),
+            Order::Abandon(key) => self.kill(key, None),
             Order::Removed => {
                 tracing::warn!(agent = %self.id, "the cell removed this agent; ending its tasks and joining again");
                 for key in self.tasks.alive() {
-                    self.kill(key);
+                    self.kill(key, None);
                 }
                 self.announce();
             }
@@ -129,8 +130,8 @@ impl Agent {
     }
 
     /// Ends a task; one whose start still waits has ended by that.
-    pub(super) fn kill(&mut self, key: TaskKey) {
-        if let Some(ended) = self.tasks.kill(&key) {
+    pub(super) fn kill(&mut self, key: TaskKey, grace_ms: Option<u64>) {
+        if let Some(ended) = self.tasks.kill(&key, grace_ms) {
             self.task_ended(key, ended);
         }
     }
@@ -180,7 +181,7 @@ fn order(event: &Event, at: Offset, to: Offset, me: &AgentId) -> Option<Order> {
         Event::JobEnded(body) => Some(Order::Forget { job: body.job.clone() }),
         Event::TaskPlaced(body) if body.agent == *me => Some(Order::Start(Box::new(placement(body, at, to)))),
         Event::TaskKillRequested(body) if body.agent == *me => {
-            Some(Order::Kill(TaskKey { task: body.task.clone(), incarnation: body.incarnation }))
+            Some(Order::Kill(TaskKey { task: body.task.clone(), incarnation: body.incarnation }, body.grace_ms))
         }
         Event::TaskStatusChanged(body) if body.agent == *me && body.state.is_terminal() => {
             Some(Order::Abandon(TaskKey { task: body.task.clone(), incarnation: body.incarnation }))

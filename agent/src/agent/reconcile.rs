@@ -83,7 +83,7 @@ impl Agent {
         self.ended.retain(|key| !lost.contains(key));
         let alive: BTreeSet<TaskKey> = self.tasks.alive().into_iter().collect();
         for key in lost {
-            let is_ending = alive.contains(&key) && self.tasks.kill(&key).is_none();
+            let is_ending = alive.contains(&key) && self.tasks.kill(&key, None).is_none();
             if is_ending {
                 self.lost.insert(key, None);
             } else {
@@ -129,7 +129,7 @@ impl Agent {
             let placed_before = self.journal.known(&key).is_none_or(|begun| Some(begun.to) <= to);
             if placed_before && !expected.contains(&key) {
                 tracing::warn!(%key, "the cell does not know this task; ending it");
-                self.kill(key);
+                self.kill(key, None);
             }
         }
         let alive: BTreeSet<_> = self.tasks.alive().into_iter().collect();

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     holder,
     process_tree::Snapshot,
-    sandbox::{Ended, Spec},
+    sandbox::{Ended, Sandbox, Spec},
 };
 
 /// How long output may still come, and processes still end, after everything was killed.
@@ -78,19 +78,19 @@ impl<'a> Life<'a> {
     }
 
     /// Stays with the task until it is over, and says how it ended.
-    pub(super) fn until_over(mut self, signals: &Signals, mut pumps: Pumps) -> Ended {
+    pub(super) fn until_over(mut self, sandbox: &Sandbox, signals: &Signals, mut pumps: Pumps) -> Ended {
         loop {
             let anyone_left = self.collect();
             if self.exit.is_some() && anyone_left {
                 // What the main process leaves behind ends with it, with the same grace.
-                self.begin_to_end();
+                self.begin_to_end(self.own_grace());
             }
             if self.is_over(anyone_left, &pumps) {
                 break;
             }
             self.obey_deadline();
             if let Woken::Asked { sender } = signals.wait(&mut pumps, self.patience()) {
-                self.ask(sender);
+                self.ask(sender, sandbox);
             }
         }
         pumps.close();
@@ -141,12 +141,19 @@ impl<'a> Life<'a> {
     }
 
     /// Somebody wants the end of the task.
-    fn ask(&mut self, sender: i32) {
+    fn ask(&mut self, sender: i32, sandbox: &Sandbox) {
+        let is_agent = self.is_agent(sender);
         // The end of a main process that has ended cannot be asked for any more.
         if self.exit.is_none() && self.stop != Stop::Cell {
-            self.stop = if self.is_agent(sender) { Stop::Cell } else { Stop::Stranger };
+            self.stop = if is_agent { Stop::Cell } else { Stop::Stranger };
         }
-        self.begin_to_end();
+        // Only the agent brings another grace than the task's own: the note in the sandbox is the cell's.
+        let given = if is_agent { sandbox.kill_grace_ms() } else { None };
+        self.begin_to_end(given.map_or_else(|| self.own_grace(), Duration::from_millis));
+    }
+
+    fn own_grace(&self) -> Duration {
+        Duration::from_millis(self.spec.kill_grace_ms)
     }
 
     /// Whether a signal came from the agent. The kernel names the sender, so the task cannot pretend.
@@ -155,13 +162,13 @@ impl<'a> Life<'a> {
             && !Snapshot::take().members(Pid::this().as_raw()).contains(&sender)
     }
 
-    /// SIGTERM to every process of the task, once.
-    fn begin_to_end(&mut self) {
-        if self.ending.is_some() {
+    /// SIGTERM to every process of the task, once. Asked again, a grace can be cut, and never grows.
+    fn begin_to_end(&mut self, grace: Duration) {
+        let deadline = Instant::now().checked_add(grace).unwrap_or_else(Instant::now);
+        if let Some(ending) = &mut self.ending {
+            ending.deadline = ending.deadline.min(deadline);
             return;
         }
-        let grace = Duration::from_millis(self.spec.kill_grace_ms);
-        let deadline = Instant::now().checked_add(grace).unwrap_or_else(Instant::now);
         self.ending = Some(Ending { deadline, killed: None });
         // The group first and at once: a shell that waits for its child must not see that end alone.
         // After the main process is collected the number may be another group's.

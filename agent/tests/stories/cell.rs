@@ -18,7 +18,7 @@ use log_schema::{
     AgentId, AnswerV1, Chain, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, Incarnation, JobId, Offset,
     PortRanges, Principal, Record, Resources, RoleName, TaskId, TaskState, TimeMs,
     command::UpdateTaskStatusV1,
-    event::{JobAcceptedV1, TaskKillRequestedV1, TaskPlacedV1},
+    event::{JobAcceptedV1, KillPurpose, TaskKillRequestedV1, TaskPlacedV1},
     job::{JobKind, JobSpecV1, RestartOn, RestartV1, RunSpecV1},
     task::EndV1,
 };
@@ -119,7 +119,14 @@ pub fn placed_with(task: &str, incarnation: u64, ports: PortRanges, run: RunSpec
 }
 
 pub fn kill_requested(task: &str) -> Event {
-    Event::TaskKillRequested(TaskKillRequestedV1 { task: self::task(task), incarnation: Incarnation(1), agent: me() })
+    let (task, purpose) = (self::task(task), KillPurpose::Asked);
+    Event::TaskKillRequested(TaskKillRequestedV1 {
+        task,
+        incarnation: Incarnation(1),
+        agent: me(),
+        grace_ms: None,
+        purpose,
+    })
 }
 
 pub fn accepted(job: &str, run: RunSpecV1) -> Event {

@@ -153,7 +153,7 @@ impl Supervised {
     }
 
     pub fn kill_wanted(self) -> Self {
-        self.sandbox.want_kill().expect("a file");
+        self.sandbox.want_kill(None).expect("a file");
         self
     }
 
@@ -187,7 +187,7 @@ impl Supervised {
 
     /// What the agent does when the cell wants the task ended.
     pub fn kill(&self) {
-        self.sandbox.want_kill().expect("a file");
+        self.sandbox.want_kill(None).expect("a file");
         self.signal(Signal::SIGTERM);
     }
 

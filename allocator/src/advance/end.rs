@@ -4,7 +4,7 @@
 use log_schema::{
     Event, TaskId, TaskState,
     event::{
-        AgentRemovedV1, FrameworkRemovedV1, JobEndedV1, OfferEnd, OfferEndedV1, TaskKillRequestedV1,
+        AgentRemovedV1, FrameworkRemovedV1, JobEndedV1, KillPurpose, OfferEnd, OfferEndedV1, TaskKillRequestedV1,
         TaskStatusChangedV1, TaskWithdrawnV1,
     },
     task::{EndReason, EndV1},
@@ -78,7 +78,8 @@ fn tear_down(emit: &mut Emit<'_>, number: FrameworkNo) {
     if let Some(offer) = framework.offers.first().copied() {
         emit.emit(Event::OfferEnded(OfferEndedV1 { offer, reason: OfferEnd::FrameworkAway }));
     } else if let Some(name) = framework.alive.first().cloned() {
-        request_kill(emit, &TaskRef::Framework { framework: number, name });
+        let kill = Kill { grace_ms: None, purpose: KillPurpose::Surplus };
+        request_kill(emit, &TaskRef::Framework { framework: number, name }, kill);
     } else {
         let framework = framework.id.clone();
         emit.emit(Event::FrameworkRemoved(FrameworkRemovedV1 { framework }));
@@ -87,21 +88,38 @@ fn tear_down(emit: &mut Emit<'_>, number: FrameworkNo) {
 
 /// Ends the next task that a job has too many.
 fn end_surplus(emit: &mut Emit<'_>, job: JobNo) {
-    let index = emit.state.jobs.get(job).next_surplus().expect("the job is in the set for it");
-    request_kill(emit, &TaskRef::Job { job, index });
+    let stopping = emit.state.jobs.get(job);
+    let index = stopping.next_surplus().expect("the job is in the set for it");
+    let kill = Kill { grace_ms: stopping.grace_ms, purpose: KillPurpose::Surplus };
+    request_kill(emit, &TaskRef::Job { job, index }, kill);
     end_job_if_over(emit, job);
 }
 
+/// How a task is ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Kill {
+    /// Its grace, where that is not what its job says.
+    pub grace_ms: Option<u64>,
+    /// What it is for.
+    pub purpose: KillPurpose,
+}
+
 /// Asks the agent to end a task; withdraws it where it holds nothing.
-pub fn request_kill(emit: &mut Emit<'_>, task_ref: &TaskRef) {
+pub fn request_kill(emit: &mut Emit<'_>, task_ref: &TaskRef, kill: Kill) {
     let state = &emit.state;
     let task = task_id(state, task_ref);
     let known = state.find_task(task_ref).filter(|known| matches!(known.phase, Phase::Active(_)));
     let event = match known {
-        None => Event::TaskWithdrawn(TaskWithdrawnV1 { task }),
+        None => Event::TaskWithdrawn(TaskWithdrawnV1 { task, purpose: kill.purpose }),
         Some(known) => {
             let agent = state.agents.get(known.agent).id.clone();
-            Event::TaskKillRequested(TaskKillRequestedV1 { task, incarnation: known.incarnation, agent })
+            Event::TaskKillRequested(TaskKillRequestedV1 {
+                task,
+                incarnation: known.incarnation,
+                agent,
+                grace_ms: kill.grace_ms,
+                purpose: kill.purpose,
+            })
         }
     };
     emit.emit(event);

@@ -35,6 +35,10 @@ fn next_start(job: &Job, index: u32, task: &Task, state: TaskState, reason: Opti
     if unwanted {
         return None;
     }
+    // Somebody wants it started again, however it ended meanwhile.
+    if task.restart_requested {
+        return Some((0, 0));
+    }
     // Killed for a scale-down that was taken back meanwhile: it is wanted again at once.
     if task.kill_requested && state == TaskState::Killed {
         return Some((0, task.restarts));

@@ -4,7 +4,7 @@ use log_schema::{
     Event, TaskId,
     event::{
         AgentLeavingV1, AgentPortsFreedV1, AgentResumedV1, AgentStartForgivenV1, FilterExpiredV1, JobForgottenV1,
-        OfferEnd, OfferEndedV1, TaskForgottenV1, TaskRestartDueV1,
+        OfferEnd, OfferEndedV1, TaskForgottenV1, TaskRestartDueV1, TaskRestartForgottenV1,
     },
 };
 
@@ -27,6 +27,13 @@ pub fn step(emit: &mut Emit<'_>) -> bool {
         }
         Due::Restart(job, index) => {
             Event::TaskRestartDue(TaskRestartDueV1 { task: TaskId::of_job(&state.job_id(job), index) })
+        }
+        Due::RestartsForgotten(job, index) => {
+            let known = state.jobs.get(job);
+            let restarts = known.task(index).expect("a task that was restarted was placed").restarts;
+            let early = known.counted.get(&index).map_or(restarts, |counted| counted.early);
+            let (task, restarts) = (TaskId::of_job(&known.spec.id, index), restarts.saturating_sub(early));
+            Event::TaskRestartForgotten(TaskRestartForgottenV1 { task, restarts })
         }
         Due::ForgetJob(job) => Event::JobForgotten(JobForgottenV1 { job: state.job_id(job) }),
         Due::ForgetTask(framework, name) => {

@@ -1,6 +1,6 @@
 //! Folds what happens to jobs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use log_schema::{
     JobId, TaskState,
@@ -36,6 +36,8 @@ impl State {
             turn: None,
             placed_in_turn: 0,
             deferred: false,
+            grace_ms: None,
+            counted: BTreeMap::new(),
             spec: Spec { id: id.clone(), kind: *kind, role: role.clone(), restart: *restart },
         });
         self.job_changed(number);
@@ -58,14 +60,23 @@ impl State {
 
     pub(crate) fn job_stopping(&mut self, event: &JobStoppingV1) {
         let number = self.job_no(event.job.as_str());
-        self.jobs.get_mut(number).standing = Standing::Stopping;
+        let job = self.jobs.get_mut(number);
+        job.standing = Standing::Stopping;
+        job.grace_ms = event.grace_ms;
+        // Those that were asked to end are asked again, in slices like all others: their grace may be another now.
+        for (index, task) in (0..).zip(&mut job.tasks).filter(|(_, task)| task.active().is_some()) {
+            task.kill_requested = false;
+            job.alive.insert(index);
+        }
         self.job_changed(number);
     }
 
     pub(crate) fn job_ended(&mut self, event: &JobEndedV1) {
         let number = self.job_no(event.job.as_str());
         let timer = self.timers.set(self.parameters.ended_kept_ms, Due::ForgetJob(number));
-        self.jobs.get_mut(number).standing = Standing::Ended(event.outcome, timer);
+        let job = self.jobs.get_mut(number);
+        job.standing = Standing::Ended(event.outcome, timer);
+        std::mem::take(&mut job.counted).into_values().for_each(|counted| self.timers.cancel(counted.timer));
         self.job_changed(number);
         self.queue.release(self.jobs.get(number).shape);
     }

@@ -3,15 +3,16 @@
 use log_schema::{
     Resources, TaskId, TaskOwner, TaskState,
     event::{
-        TaskForgottenV1, TaskKillRequestedV1, TaskPlacedV1, TaskRestartDueV1, TaskRestartScheduledV1,
-        TaskStatusChangedV1, TaskWithdrawnV1,
+        KillPurpose, TaskForgottenV1, TaskKillRequestedV1, TaskPlacedV1, TaskRestartDueV1, TaskRestartForgottenV1,
+        TaskRestartScheduledV1, TaskStatusChangedV1, TaskWithdrawnV1,
     },
+    job::{JobKind, RESTART_COUNTS_MS},
 };
 
 use crate::state::{
     State,
     frameworks::{FrameworkNo, FrameworkTask},
-    jobs::{JobNo, Standing},
+    jobs::{Counted, JobNo},
     roles::change_amounts,
     task::{Phase, Task, TaskRef},
     timers::Due,
@@ -35,6 +36,7 @@ impl State {
             task.agent = agent;
             task.resources = resources.clone();
             task.kill_requested = false;
+            task.restart_requested = false;
         };
         match task_ref {
             TaskRef::Job { job, index } => self.job_task_placed(job, index, place),
@@ -108,11 +110,15 @@ impl State {
         match &task_ref {
             TaskRef::Job { job: number, index } => {
                 let job = self.jobs.get_mut(*number);
-                let doomed = job.standing == Standing::Running && *index < job.count;
                 job.alive.remove(index);
                 let task = job.task_mut(*index);
                 task.kill_requested = true;
-                task.doomed |= doomed;
+                task.restart_requested = event.purpose == KillPurpose::Restart;
+                task.doomed = match event.purpose {
+                    KillPurpose::Asked => true,
+                    KillPurpose::Restart => false,
+                    KillPurpose::Surplus => task.doomed,
+                };
                 self.job_changed(*number);
             }
             TaskRef::Framework { framework, name } => {
@@ -125,14 +131,58 @@ impl State {
 
     pub(crate) fn task_restart_scheduled(&mut self, event: &TaskRestartScheduledV1) {
         let (number, index) = self.job_task(&event.task);
+        let job = self.jobs.get_mut(number);
+        if index >= job.fresh() {
+            job.withdrawn.remove(&index);
+            self.job_changed(number);
+            return;
+        }
         let timer = (event.delay_ms > 0).then(|| self.timers.set(event.delay_ms, Due::Restart(number, index)));
+        self.count_restarts(number, index, event.restarts, event.delay_ms);
         let job = self.jobs.get_mut(number);
         let task = job.task_mut(index);
-        task.restarts = event.restarts;
+        task.doomed = false;
+        task.restart_requested = false;
         task.phase = timer.map_or(Phase::Waiting, Phase::BackingOff);
         let set = if timer.is_some() { &mut job.backing_off } else { &mut job.again };
         set.insert(index);
         self.job_changed(number);
+    }
+
+    pub(crate) fn task_restart_forgotten(&mut self, event: &TaskRestartForgottenV1) {
+        let (number, index) = self.job_task(&event.task);
+        self.forget_restarts(number, index);
+        self.jobs.get_mut(number).task_mut(index).restarts = event.restarts;
+        if event.restarts > 0 {
+            let timer = self.timers.set(RESTART_COUNTS_MS / 2, Due::RestartsForgotten(number, index));
+            self.jobs.get_mut(number).counted.insert(index, Counted { timer, early: event.restarts });
+        }
+    }
+
+    /// Counts the restarts of a task up to the one that was just scheduled. Those of a service are forgotten in time.
+    fn count_restarts(&mut self, number: JobNo, index: u32, restarts: u32, delay_ms: u64) {
+        let job = self.jobs.get_mut(number);
+        job.task_mut(index).restarts = restarts;
+        if job.spec.kind == JobKind::Batch {
+            return;
+        }
+        match job.counted.get(&index) {
+            _ if restarts == 0 => self.forget_restarts(number, index),
+            // Back-off is no healthy running: a long one must not end itself.
+            Some(counted) => self.timers.postpone(counted.timer, delay_ms),
+            None => {
+                let timer = self
+                    .timers
+                    .set(delay_ms.saturating_add(RESTART_COUNTS_MS / 2), Due::RestartsForgotten(number, index));
+                job.counted.insert(index, Counted { timer, early: 0 });
+            }
+        }
+    }
+
+    fn forget_restarts(&mut self, number: JobNo, index: u32) {
+        if let Some(counted) = self.jobs.get_mut(number).counted.remove(&index) {
+            self.timers.cancel(counted.timer);
+        }
     }
 
     pub(crate) fn task_restart_due(&mut self, event: &TaskRestartDueV1) {
@@ -148,12 +198,11 @@ impl State {
         let (number, index) = self.job_task(&event.task);
         self.stop_backing_off(number, index);
         let job = self.jobs.get_mut(number);
-        let doomed = job.standing == Standing::Running && index < job.count;
         job.again.remove(&index);
         if index < job.fresh() {
             let task = job.task_mut(index);
             task.phase = Phase::Ended(TaskState::Killed);
-            task.doomed = doomed;
+            task.doomed = event.purpose == KillPurpose::Asked;
         } else {
             job.withdraw_fresh(index);
         }

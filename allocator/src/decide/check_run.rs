@@ -23,6 +23,11 @@ pub(super) fn check_numbers(run: &RunSpecV1, resources: &Resources) -> Result<()
     check_amounts(resources)
 }
 
+/// Checks a grace that was given with a stop, a kill or a restart.
+pub(super) fn check_grace(grace_ms: Option<u64>) -> Result<(), Refusal> {
+    grace_ms.map_or(Ok(()), |grace_ms| in_range("grace_ms", grace_ms, 0, KILL_GRACE_MS_MAX))
+}
+
 /// Checks that amounts can be counted over a whole cell.
 pub(super) fn check_amounts(resources: &Resources) -> Result<(), Refusal> {
     let Resources { cpu, mem, disk, gpu, custom, ports } = resources;

@@ -1,10 +1,10 @@
 //! [`Command::KillTask`](log_schema::Command::KillTask): one task ends for good.
 
-use log_schema::{Refusal, TaskId, TaskState, command::KillTaskV1};
+use log_schema::{Refusal, TaskId, TaskState, command::KillTaskV1, event::KillPurpose};
 
-use super::Emit;
+use super::{Emit, check_run::check_grace};
 use crate::{
-    advance::{end_job_if_over, request_kill},
+    advance::{Kill, end_job_if_over, request_kill},
     state::{
         State,
         jobs::Standing,
@@ -13,13 +13,16 @@ use crate::{
 };
 
 pub(super) fn decide(emit: &mut Emit<'_>, command: &KillTaskV1) -> Result<(), Refusal> {
+    check_grace(command.grace_ms)?;
     let task_ref = killable(emit.state, &command.task)?;
     let known = emit.state.find_task(&task_ref);
-    // Asked already: the answer is the same, and the agent knows.
-    if known.is_some_and(|task| task.active().is_some() && task.kill_requested) {
+    // Asked already: the answer is the same, and the agent knows. A grace is news, and so is that it is not to be
+    // started again.
+    let asked = known.is_some_and(|task| task.active().is_some() && task.kill_requested && !task.restart_requested);
+    if asked && command.grace_ms.is_none() {
         return Ok(());
     }
-    request_kill(emit, &task_ref);
+    request_kill(emit, &task_ref, Kill { grace_ms: command.grace_ms, purpose: KillPurpose::Asked });
     if let TaskRef::Job { job, .. } = task_ref {
         end_job_if_over(emit, job);
     }

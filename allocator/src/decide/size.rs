@@ -63,6 +63,7 @@ pub(super) fn event_bytes_max(event: &Event) -> usize {
         | Event::TaskKillRequested(_)
         | Event::TaskRestartScheduled(_)
         | Event::TaskRestartDue(_)
+        | Event::TaskRestartForgotten(_)
         | Event::TaskWithdrawn(_)
         | Event::TaskForgotten(_)
         | Event::FrameworkSubscribed(_)

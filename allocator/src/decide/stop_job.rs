@@ -2,7 +2,7 @@
 
 use log_schema::{Event, JobId, Refusal, command::StopJobV1, event::JobStoppingV1};
 
-use super::Emit;
+use super::{Emit, check_run::check_grace};
 use crate::{
     advance::end_job_if_over,
     state::{
@@ -12,9 +12,20 @@ use crate::{
 };
 
 pub(super) fn decide(emit: &mut Emit<'_>, command: &StopJobV1) -> Result<(), Refusal> {
-    let number = running_job(emit.state, &command.job)?;
-    emit.emit(Event::JobStopping(JobStoppingV1 { job: command.job.clone() }));
-    end_job_if_over(emit, number);
+    check_grace(command.grace_ms)?;
+    let job = &command.job;
+    let number = emit.state.jobs.number(job.as_str()).ok_or_else(|| Refusal::JobUnknown { job: job.clone() })?;
+    let known = emit.state.jobs.get(number);
+    let changes = match known.standing {
+        Standing::Running => true,
+        // Asked already. Only less grace is news; how much its job gives it is in the log alone.
+        Standing::Stopping => command.grace_ms.is_some_and(|grace| known.grace_ms.is_none_or(|given| grace < given)),
+        Standing::Ended(..) => return Err(Refusal::JobEnded { job: job.clone() }),
+    };
+    if changes {
+        emit.emit(Event::JobStopping(JobStoppingV1 { job: job.clone(), grace_ms: command.grace_ms }));
+        end_job_if_over(emit, number);
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The jobs and their tasks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use log_schema::{
     JobId, RoleName,
@@ -81,6 +81,21 @@ pub struct Job {
     pub placed_in_turn: u32,
     /// Whether it was said that its tasks cannot be placed.
     pub deferred: bool,
+    /// The grace of its tasks while it stops, where it was given with the stop.
+    pub grace_ms: Option<u64>,
+    /// Tasks of a service with restarts that count, by index.
+    pub counted: BTreeMap<u32, Counted>,
+}
+
+/// How the restarts of one task are forgotten, in two steps of half of
+/// [`RESTART_COUNTS_MS`](log_schema::job::RESTART_COUNTS_MS): one number for each step, where a timer for each restart
+/// would have no bound.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Counted {
+    /// When it is due, the early restarts are forgotten.
+    pub timer: TimerId,
+    /// How many of the restarts were there a step ago.
+    pub early: u32,
 }
 
 impl Job {

@@ -53,8 +53,10 @@ pub struct Task {
     pub restarts: u32,
     /// Whether the agent was asked to end it.
     pub kill_requested: bool,
-    /// Whether somebody ended this very task, so that it is never started again.
+    /// Whether somebody ended this very task, so that it is not started again by itself.
     pub doomed: bool,
+    /// Whether it is being ended to be started again.
+    pub restart_requested: bool,
 }
 
 impl Task {
@@ -68,6 +70,7 @@ impl Task {
             restarts: 0,
             kill_requested: false,
             doomed: true,
+            restart_requested: false,
         }
     }
 

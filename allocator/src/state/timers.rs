@@ -31,6 +31,8 @@ pub enum Due {
     PortsFreed(AgentNo, PortRanges),
     /// A task's back-off is over.
     Restart(JobNo, u32),
+    /// Early restarts of a task count no more.
+    RestartsForgotten(JobNo, u32),
     /// An ended job is forgotten.
     ForgetJob(JobNo),
     /// A framework's ended task is forgotten.
@@ -82,6 +84,15 @@ impl Timers {
         let (_, time) = self.set.remove(&id).expect("a timer that is cancelled was set");
         if !self.unanchored.remove(&id) {
             assert!(self.running.remove(&(TimeMs(time), id)), "a timer waits or runs");
+        }
+    }
+
+    /// Lets a timer be due so much later.
+    pub fn postpone(&mut self, id: TimerId, by_ms: u64) {
+        let (_, time) = self.set.get_mut(&id).expect("a timer that is postponed was set");
+        let before = std::mem::replace(time, time.saturating_add(by_ms));
+        if self.running.remove(&(TimeMs(before), id)) {
+            self.running.insert((TimeMs(*time), id));
         }
     }
 

@@ -49,6 +49,7 @@ fn every_command_is_in_a_story() {
         Kind::StopJob => Some("stop"),
         Kind::ScaleJob => Some("scale"),
         Kind::KillTask => Some("kill"),
+        Kind::RestartTask => Some("restart"),
         Kind::ReportAgent => Some("agent"),
         Kind::MarkAgentUnreachable => Some("unreachable"),
         Kind::RemoveAgent => Some("remove"),

@@ -20,8 +20,8 @@ use log_schema::{
     TaskState, TimeMs,
     command::{
         AcceptOffersV1, ActivateLogicV1, DeclineOffersV1, KillTaskV1, LaunchV1, MarkAgentUnreachableV1, Policy,
-        RemoveAgentV1, ReportAgentV1, ReviveOffersV1, ScaleJobV1, SetParametersV1, SetRoleV1, StopJobV1, SubmitJobV1,
-        SubscribeFrameworkV1, SuppressOffersV1, TeardownFrameworkV1, UpdateTaskStatusV1,
+        RemoveAgentV1, ReportAgentV1, RestartTaskV1, ReviveOffersV1, ScaleJobV1, SetParametersV1, SetRoleV1, StopJobV1,
+        SubmitJobV1, SubscribeFrameworkV1, SuppressOffersV1, TeardownFrameworkV1, UpdateTaskStatusV1,
     },
     job::{ConstraintV1, JobKind, JobSpecV1, Operator, RestartOn, RestartV1, RunSpecV1},
     task::{EndReason, EndV1},
@@ -101,9 +101,10 @@ fn command(words: &mut Words, state: &State) -> Command {
         "unreachable" => Command::MarkAgentUnreachable(MarkAgentUnreachableV1 { agent: words.id(1), silent_ms: 9000 }),
         "remove" => Command::RemoveAgent(RemoveAgentV1 { agent: words.id(1) }),
         "job" => submit_job(words),
-        "stop" => Command::StopJob(StopJobV1 { job: words.id(1) }),
+        "stop" => Command::StopJob(StopJobV1 { job: words.id(1), grace_ms: grace(words) }),
         "scale" => Command::ScaleJob(ScaleJobV1 { job: words.id(1), count: words.id(2) }),
-        "kill" => Command::KillTask(KillTaskV1 { task: words.id(1) }),
+        "kill" => Command::KillTask(KillTaskV1 { task: words.id(1), grace_ms: grace(words) }),
+        "restart" => Command::RestartTask(RestartTaskV1 { task: words.id(1), grace_ms: grace(words) }),
         "status" => update_task_status(words, state),
         "framework" => {
             let role = words.take("role").unwrap_or_else(|| "*".to_owned()).parse().expect("a role");
@@ -123,6 +124,10 @@ fn command(words: &mut Words, state: &State) -> Command {
         "logic" => Command::ActivateLogic(ActivateLogicV1 { version: words.id(1) }),
         verb => panic!("no story line begins with {verb:?}"),
     }
+}
+
+fn grace(words: &mut Words) -> Option<u64> {
+    words.take("grace").map(|grace| grace.parse().expect("milliseconds"))
 }
 
 fn report_agent(words: &mut Words) -> Command {

@@ -90,7 +90,8 @@ fn line(random: &mut Random, flavour: u64, number: usize) -> String {
         }
         14 => format!("status {task} running inc={}", random.below(20)),
         15 => format!("scale j{job} {}", random.below(7)),
-        16 => format!("stop j{job}"),
+        16 => format!("stop j{job} grace={}", random.below(2000)),
+        17 if random.one_in(2) => format!("restart {task}"),
         17 => format!("kill {task}"),
         18 => format!("unreachable a{agent}"),
         19 => format!("remove a{agent}"),

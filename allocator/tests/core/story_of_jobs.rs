@@ -71,7 +71,7 @@ fn a_stopped_job_withdraws_what_waits_and_kills_what_runs() {
         task.placed db.1#2 on a1 cpu=1 mem=1Gi
         placement.deferred db (1 wait): CpuTaken x1
     3 job.stopping db; task.kill_requested db.0#1 on a1; task.kill_requested db.1#2 on a1
-    4 refused 42 JobEnded: job db has ended or is being stopped
+    4 nothing changes
     5 task.status_changed db.0#1 killed (requested)
     6 task.status_changed db.1#2 finished (exited 0); job.ended db stopped
     7 refused 42 JobEnded: job db has ended or is being stopped
@@ -332,5 +332,42 @@ fn jobs_of_the_same_shape_take_turns() {
     2 job.accepted first; placement.deferred first (300 wait): CpuTooSmall x1
     3 job.accepted second; placement.deferred second (300 wait): CpuTooSmall x1
     4 agent.admitted x1; task.placed x400
+    ");
+}
+
+#[test]
+fn a_long_grace_is_cut_by_a_second_stop_or_kill() {
+    assert_snapshot!(story("
+        agent a1 cpu=4 mem=4Gi
+        job web count=2 cpu=1 mem=1Gi grace=3600000
+        kill web.0
+        kill web.0
+        kill web.0 grace=1000
+        kill web.0 grace=3600001
+        stop web
+        stop web
+        stop web grace=5000
+        stop web grace=6000
+        stop web grace=0
+        status web.0 killed
+        status web.1 killed
+        stop web grace=0
+    "), @"
+    1 agent.admitted a1 cpu=4 mem=4Gi
+    2 job.accepted web; task.placed web.0#1 on a1 cpu=1 mem=1Gi; task.placed web.1#2 on a1 cpu=1 mem=1Gi
+    3 task.kill_requested web.0#1 on a1
+    4 nothing changes
+    5 task.kill_requested web.0#1 on a1 grace=1000
+    6 refused 4 ParameterOutOfRange: grace_ms is 3600001, and may be 0 to 3600000
+    7 job.stopping web; task.kill_requested web.0#1 on a1; task.kill_requested web.1#2 on a1
+    8 nothing changes
+    9 job.stopping web
+        task.kill_requested web.0#1 on a1 grace=5000
+        task.kill_requested web.1#2 on a1 grace=5000
+    10 nothing changes
+    11 job.stopping web; task.kill_requested web.0#1 on a1 grace=0; task.kill_requested web.1#2 on a1 grace=0
+    12 task.status_changed web.0#1 killed (requested)
+    13 task.status_changed web.1#2 killed (requested); job.ended web stopped
+    14 refused 42 JobEnded: job web has ended or is being stopped
     ");
 }

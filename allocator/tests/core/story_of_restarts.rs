@@ -160,3 +160,136 @@ fn a_start_that_never_began_is_tried_again_and_costs_no_restart() {
     7 task.status_changed once.0#2 failed (exited 1); job.ended once failed
     ");
 }
+
+/// The wait starts from the beginning after ten minutes without an end; the limit is for so long as well.
+#[test]
+fn a_service_that_ran_well_for_a_while_starts_from_the_beginning() {
+    assert_snapshot!(story("
+        agent a1 cpu=4 mem=4Gi
+        job web kind=service cpu=1 mem=1Gi restart=any limit=2 backoff=1000
+        status web.0 failed
+        tick 1000
+        tick 2000
+        status web.0 failed
+        tick 3000
+        tick 5000
+        status web.0 running
+        tick 304000
+        tick 304010
+        tick 604010
+        status web.0 failed
+    "), @"
+    1 agent.admitted a1 cpu=4 mem=4Gi
+    2 job.accepted web; task.placed web.0#1 on a1 cpu=1 mem=1Gi
+    3 task.status_changed web.0#1 failed (exited 1); task.restart_scheduled web.0 in 1000 ms, restarts=1
+    4 time.advanced 1000
+    5 time.advanced 2000; task.restart_due web.0; task.placed web.0#2 on a1 cpu=1 mem=1Gi
+    6 task.status_changed web.0#2 failed (exited 1); task.restart_scheduled web.0 in 2000 ms, restarts=2
+    7 time.advanced 3000
+    8 time.advanced 5000; task.restart_due web.0; task.placed web.0#3 on a1 cpu=1 mem=1Gi
+    9 task.status_changed web.0#3 running
+    10 time.advanced 304000; task.restart_forgotten web.0, restarts=2
+    11 time.advanced 304010
+    12 time.advanced 604010; task.restart_forgotten web.0, restarts=0
+    13 task.status_changed web.0#3 failed (exited 1); task.restart_scheduled web.0 in 1000 ms, restarts=1
+    ");
+}
+
+#[test]
+fn a_batch_job_fails_as_often_as_its_limit_says_however_long_that_takes() {
+    assert_snapshot!(story("
+        agent a1 cpu=4 mem=4Gi
+        job once cpu=1 mem=1Gi restart=failure limit=1 backoff=1000
+        status once.0 failed
+        tick 1000
+        tick 2000
+        status once.0 running
+        tick 7200000
+        status once.0 failed
+    "), @"
+    1 agent.admitted a1 cpu=4 mem=4Gi
+    2 job.accepted once; task.placed once.0#1 on a1 cpu=1 mem=1Gi
+    3 task.status_changed once.0#1 failed (exited 1); task.restart_scheduled once.0 in 1000 ms, restarts=1
+    4 time.advanced 1000
+    5 time.advanced 2000; task.restart_due once.0; task.placed once.0#2 on a1 cpu=1 mem=1Gi
+    6 task.status_changed once.0#2 running
+    7 time.advanced 7200000
+    8 task.status_changed once.0#2 failed (exited 1); job.ended once failed
+    ");
+}
+
+#[test]
+fn a_task_that_was_killed_comes_back_when_it_is_restarted() {
+    assert_snapshot!(story("
+        agent a1 cpu=2 mem=4Gi
+        job web kind=service count=3 cpu=1 mem=1Gi restart=any limit=1 backoff=1000
+        kill web.2
+        kill web.1
+        status web.1 killed
+        scale web 2
+        scale web 3
+        restart web.1
+        restart web.2
+        scale web 3
+        restart web.3
+        restart f/t
+        restart web.1
+        kill web.1
+        restart web.1 grace=0
+        status web.1 finished
+        status web.0 failed
+        restart web.0
+        restart web.0
+        stop web
+        restart web.0
+    "), @"
+    1 agent.admitted a1 cpu=2 mem=4Gi
+    2 job.accepted web
+        task.placed web.0#1 on a1 cpu=1 mem=1Gi
+        task.placed web.1#2 on a1 cpu=1 mem=1Gi
+        placement.deferred web (1 wait): CpuTaken x1
+    3 task.withdrawn web.2
+    4 task.kill_requested web.1#2 on a1
+    5 task.status_changed web.1#2 killed (requested)
+    6 job.scaled web to 2
+    7 job.scaled web to 3
+    8 task.restart_scheduled web.1 in 0 ms, restarts=0; task.placed web.1#3 on a1 cpu=1 mem=1Gi
+    9 task.restart_scheduled web.2 in 0 ms, restarts=0; placement.deferred web (1 wait): CpuTaken x1
+    10 nothing changes
+    11 refused 60 TaskUnknown: there is no task web.3
+    12 refused 66 TaskOfFramework: task f/t is one of a framework, which starts its tasks itself; only tasks of jobs are restarted
+    13 task.kill_requested web.1#3 on a1 restart
+    14 task.kill_requested web.1#3 on a1
+    15 task.kill_requested web.1#3 on a1 grace=0 restart
+    16 task.status_changed web.1#3 finished (exited 0)
+        task.restart_scheduled web.1 in 0 ms, restarts=0
+        task.placed web.1#4 on a1 cpu=1 mem=1Gi
+    17 task.status_changed web.0#1 failed (exited 1)
+        task.restart_scheduled web.0 in 1000 ms, restarts=1
+        task.placed web.2#5 on a1 cpu=1 mem=1Gi
+    18 task.restart_due web.0; placement.deferred web (1 wait): CpuTaken x1
+    19 nothing changes
+    20 job.stopping web
+        task.withdrawn web.0
+        task.kill_requested web.1#4 on a1
+        task.kill_requested web.2#5 on a1
+    21 refused 42 JobEnded: job web has ended or is being stopped
+    ");
+}
+
+#[test]
+fn a_task_that_failed_for_good_comes_back_with_all_of_its_restarts() {
+    assert_snapshot!(story("
+        agent a1 cpu=2 mem=4Gi
+        job web kind=service count=2 cpu=1 mem=1Gi restart=any limit=0 backoff=1000
+        status web.1 failed
+        restart web.1
+        status web.1 failed
+    "), @"
+    1 agent.admitted a1 cpu=2 mem=4Gi
+    2 job.accepted web; task.placed web.0#1 on a1 cpu=1 mem=1Gi; task.placed web.1#2 on a1 cpu=1 mem=1Gi
+    3 task.status_changed web.1#2 failed (exited 1)
+    4 task.restart_scheduled web.1 in 0 ms, restarts=0; task.placed web.1#3 on a1 cpu=1 mem=1Gi
+    5 task.status_changed web.1#3 failed (exited 1)
+    ");
+}

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use log_schema::{AnswerV1, Event, task::EndV1};
+use log_schema::{AnswerV1, Event, event::KillPurpose, task::EndV1};
 use serde::Serialize;
 
 /// More events of one name in a row than this are told as a number.
@@ -91,9 +91,14 @@ fn about(event: &Event) -> String {
         Event::TaskStatusChanged(e) => {
             format!("{}#{} {}{}", e.task, e.incarnation, e.state, e.end.as_ref().map_or(String::new(), end))
         }
-        Event::TaskKillRequested(e) => format!("{}#{} on {}", e.task, e.incarnation, e.agent),
+        Event::TaskKillRequested(e) => {
+            let grace = e.grace_ms.map_or(String::new(), |grace| format!(" grace={grace}"));
+            let restart = if e.purpose == KillPurpose::Restart { " restart" } else { "" };
+            format!("{}#{} on {}{grace}{restart}", e.task, e.incarnation, e.agent)
+        }
         Event::TaskRestartScheduled(e) => format!("{} in {} ms, restarts={}", e.task, e.delay_ms, e.restarts),
         Event::TaskRestartDue(e) => e.task.to_string(),
+        Event::TaskRestartForgotten(e) => format!("{}, restarts={}", e.task, e.restarts),
         Event::TaskWithdrawn(e) => e.task.to_string(),
         Event::TaskForgotten(e) => e.task.to_string(),
         Event::FrameworkSubscribed(e) => format!("{} role={}", e.framework, e.role),

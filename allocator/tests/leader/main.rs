@@ -292,7 +292,7 @@ fn load(cell: &Cell) -> tokio::task::JoinHandle<()> {
                 caused_by: None,
                 class: Class::Exogenous,
             };
-            let command = Command::StopJob(StopJobV1 { job: "nothing".parse().expect("legal") });
+            let command = Command::StopJob(StopJobV1 { job: "nothing".parse().expect("legal"), grace_ms: None });
             log.append(vec![command.to_record(&envelope)]).await.expect("a memory log takes it");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }

@@ -73,6 +73,7 @@ fn sender(command: &Command) -> Sender<'_> {
         | Command::StopJob(_)
         | Command::ScaleJob(_)
         | Command::KillTask(_)
+        | Command::RestartTask(_)
         | Command::RemoveAgent(_)
         | Command::SubscribeFramework(_)
         | Command::AcceptOffers(_)

@@ -45,6 +45,7 @@ impl<'a> Subjects<'a> {
             Event::TaskKillRequested(e) => Self { agent: Some(&e.agent), ..Self::task(&e.task) },
             Event::TaskRestartScheduled(e) => Self::task(&e.task),
             Event::TaskRestartDue(e) => Self::task(&e.task),
+            Event::TaskRestartForgotten(e) => Self::task(&e.task),
             Event::TaskWithdrawn(e) => Self::task(&e.task),
             Event::TaskForgotten(e) => Self::task(&e.task),
             Event::FrameworkSubscribed(e) => Self { role: Some(&e.role), ..Self::framework(&e.framework) },

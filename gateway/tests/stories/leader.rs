@@ -86,11 +86,15 @@ impl Leader {
         match command {
             Command::SubmitJob(c) => self.submit(c.job),
             Command::StopJob(c) if !self.jobs.contains_key(&c.job) => Err(Refusal::JobUnknown { job: c.job }),
-            Command::StopJob(c) => Ok(vec![Event::JobStopping(JobStoppingV1 { job: c.job })]),
+            Command::StopJob(c) => Ok(vec![Event::JobStopping(JobStoppingV1 { job: c.job, grace_ms: c.grace_ms })]),
             Command::KillTask(c) => match self.tasks.get(&c.task).cloned() {
-                Some((agent, incarnation)) => {
-                    Ok(vec![Event::TaskKillRequested(TaskKillRequestedV1 { task: c.task, incarnation, agent })])
-                }
+                Some((agent, incarnation)) => Ok(vec![Event::TaskKillRequested(TaskKillRequestedV1 {
+                    task: c.task,
+                    incarnation,
+                    agent,
+                    grace_ms: c.grace_ms,
+                    purpose: log_schema::event::KillPurpose::Asked,
+                })]),
                 None => Err(Refusal::TaskUnknown { task: c.task }),
             },
             Command::ReportAgent(c) => self.report(c),

@@ -238,7 +238,7 @@ async fn an_agent_may_append_only_what_agents_say_about_itself_and_under_its_own
     let agent = Agent::connect(&cell, "a1", None);
     let high = cell.log.watermarks().await.unwrap().high;
     let remove = Command::RemoveAgent(RemoveAgentV1 { agent: AgentId::new("a1").unwrap() });
-    let stop = Command::StopJob(StopJobV1 { job: log_schema::JobId::new("web").unwrap() });
+    let stop = Command::StopJob(StopJobV1 { job: log_schema::JobId::new("web").unwrap(), grace_ms: None });
     let epoch = EpochV1 { epoch: EpochNumber(2), node: Principal::new("evil").unwrap(), logic_version: 1 };
     let says = |principal: &str, class| {
         let (principal, key) = (Principal::new(principal).unwrap(), Key::new("k").unwrap());

@@ -23,6 +23,7 @@ impl Command {
             | Self::StopJob(_)
             | Self::ScaleJob(_)
             | Self::KillTask(_)
+            | Self::RestartTask(_)
             | Self::RemoveAgent(_)
             | Self::SetRole(_)
             | Self::SetParameters(_)

@@ -14,6 +14,19 @@ pub enum JobOutcome {
     Stopped,
 }
 
+/// What the cell ends a task for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KillPurpose {
+    /// Somebody ended this very task: it is not started again by itself.
+    #[default]
+    Asked,
+    /// It is started again when it has ended.
+    Restart,
+    /// Its job or framework stops, or its job wants fewer tasks.
+    Surplus,
+}
+
 /// Whose fault a failed start was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -70,8 +70,20 @@ fn a_command_with_another_commands_payload_is_malformed() {
 
 /// Bodies of the same one or no required field: only the kind tells them apart.
 fn shares_its_shape(kind: Kind) -> bool {
-    use Kind::{RemoveAgent, ReviveOffers, SetParameters, StopJob, SuppressOffers, TeardownFramework};
-    matches!(kind, RemoveAgent | ReviveOffers | SetParameters | StopJob | SuppressOffers | TeardownFramework)
+    use Kind::{
+        KillTask, RemoveAgent, RestartTask, ReviveOffers, SetParameters, StopJob, SuppressOffers, TeardownFramework,
+    };
+    matches!(
+        kind,
+        KillTask
+            | RemoveAgent
+            | RestartTask
+            | ReviveOffers
+            | SetParameters
+            | StopJob
+            | SuppressOffers
+            | TeardownFramework
+    )
 }
 
 #[test]

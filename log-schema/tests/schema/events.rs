@@ -10,10 +10,10 @@ use log_schema::{
         AgentPortsHeldV1, AgentRelievedV1, AgentRemovedV1, AgentResumedV1, AgentReturnedV1, AgentStartFailedV1,
         AgentStartForgivenV1, AgentStrayedV1, AgentSuspendedV1, AgentUnreachableV1, FilterExpiredV1, FilterSetV1,
         FrameworkEndingV1, FrameworkRemovedV1, FrameworkSubscribedV1, JobAcceptedV1, JobEndedV1, JobForgottenV1,
-        JobOutcome, JobScaledV1, JobStoppingV1, LogicActivatedV1, OfferEnd, OfferEndedV1, OfferMadeV1, OffersRevivedV1,
-        OffersSuppressedV1, ParametersV1, PlacementDeferredV1, Reason, RoleSetV1, StartFault, TaskForgottenV1,
-        TaskKillRequestedV1, TaskPlacedV1, TaskRestartDueV1, TaskRestartScheduledV1, TaskStatusChangedV1,
-        TaskWithdrawnV1, TimeAdvancedV1,
+        JobOutcome, JobScaledV1, JobStoppingV1, KillPurpose, LogicActivatedV1, OfferEnd, OfferEndedV1, OfferMadeV1,
+        OffersRevivedV1, OffersSuppressedV1, ParametersV1, PlacementDeferredV1, Reason, RoleSetV1, StartFault,
+        TaskForgottenV1, TaskKillRequestedV1, TaskPlacedV1, TaskRestartDueV1, TaskRestartForgottenV1,
+        TaskRestartScheduledV1, TaskStatusChangedV1, TaskWithdrawnV1, TimeAdvancedV1,
     },
 };
 
@@ -79,7 +79,8 @@ fn of_jobs() -> Vec<(Fill, Event)> {
         (Full, Event::JobAccepted(Box::new(JobAcceptedV1 { spec: spec_full() }))),
         (Bare, Event::JobAccepted(Box::new(JobAcceptedV1 { spec: spec_bare() }))),
         (Full, Event::JobScaled(JobScaledV1 { job: job(), count: 100_000 })),
-        (Full, Event::JobStopping(JobStoppingV1 { job: job() })),
+        (Full, Event::JobStopping(JobStoppingV1 { job: job(), grace_ms: Some(0) })),
+        (Bare, Event::JobStopping(JobStoppingV1 { job: job(), grace_ms: None })),
         (Full, Event::JobEnded(JobEndedV1 { job: job(), outcome: JobOutcome::Succeeded })),
         (Full, Event::JobForgotten(JobForgottenV1 { job: job() })),
         (Full, Event::PlacementDeferred(deferred(reasons))),
@@ -91,17 +92,27 @@ fn of_tasks() -> Vec<(Fill, Event)> {
     let incarnation = Incarnation(3);
     let placed = |task, resources, run| TaskPlacedV1 { task, incarnation, agent: agent(), resources, run };
     let changed = |state, end| TaskStatusChangedV1 { task: task_of_job(), incarnation, agent: agent(), state, end };
-    let kill = TaskKillRequestedV1 { task: task_of_job(), incarnation, agent: agent() };
+    let kill = |grace_ms, purpose| {
+        Event::TaskKillRequested(TaskKillRequestedV1 {
+            task: task_of_job(),
+            incarnation,
+            agent: agent(),
+            grace_ms,
+            purpose,
+        })
+    };
     let restart = TaskRestartScheduledV1 { task: task_of_job(), delay_ms: 2_000, restarts: 2 };
     vec![
         (Full, Event::TaskPlaced(placed(task_of_framework(), resources(), Some(Box::new(run_full()))))),
         (Bare, Event::TaskPlaced(placed(task_of_job(), Resources::default(), None))),
         (Full, Event::TaskStatusChanged(changed(TaskState::Failed, Some(end_full())))),
         (Bare, Event::TaskStatusChanged(changed(TaskState::Running, None))),
-        (Full, Event::TaskKillRequested(kill)),
+        (Full, kill(Some(0), KillPurpose::Restart)),
+        (Bare, kill(None, KillPurpose::Asked)),
         (Full, Event::TaskRestartScheduled(restart)),
         (Full, Event::TaskRestartDue(TaskRestartDueV1 { task: task_of_job() })),
-        (Full, Event::TaskWithdrawn(TaskWithdrawnV1 { task: task_of_job() })),
+        (Full, Event::TaskRestartForgotten(TaskRestartForgottenV1 { task: task_of_job(), restarts: 1 })),
+        (Full, Event::TaskWithdrawn(TaskWithdrawnV1 { task: task_of_job(), purpose: KillPurpose::Surplus })),
         (Full, Event::TaskForgotten(TaskForgottenV1 { task: task_of_framework() })),
     ]
 }

@@ -7,8 +7,9 @@ use log_schema::{
     Offset, Refusal, Resources, TaskState, TimeMs,
     command::{
         AcceptOffersV1, ActivateLogicV1, CommandV1, DeclineOffersV1, KillTaskV1, LaunchV1, MarkAgentUnreachableV1,
-        Policy, RemoveAgentV1, ReportAgentV1, ReviveOffersV1, ScaleJobV1, SetParametersV1, SetRoleV1, StopJobV1,
-        SubmitJobV1, SubscribeFrameworkV1, SuppressOffersV1, TeardownFrameworkV1, TickV1, UpdateTaskStatusV1,
+        Policy, RemoveAgentV1, ReportAgentV1, RestartTaskV1, ReviveOffersV1, ScaleJobV1, SetParametersV1, SetRoleV1,
+        StopJobV1, SubmitJobV1, SubscribeFrameworkV1, SuppressOffersV1, TeardownFrameworkV1, TickV1,
+        UpdateTaskStatusV1,
     },
     decision::AskedV1,
     event::TimeAdvancedV1,
@@ -80,12 +81,16 @@ fn same(class: Class, command: Command) -> (Class, Command, Command) {
 
 fn jobs() -> Vec<(Class, Command, Command)> {
     let submit = |job| Command::SubmitJob(SubmitJobV1 { job });
+    let stop = |grace_ms| Command::StopJob(StopJobV1 { job: job(), grace_ms });
+    let kill = |grace_ms| Command::KillTask(KillTaskV1 { task: task_of_job(), grace_ms });
+    let restart = |grace_ms| Command::RestartTask(RestartTaskV1 { task: task_of_job(), grace_ms });
     vec![
         same(Class::Exogenous, Command::Tick(TickV1 { now: TimeMs(1_700_000_000_000) })),
         (Class::Exogenous, submit(spec_full()), submit(spec_bare())),
-        same(Class::Exogenous, Command::StopJob(StopJobV1 { job: job() })),
+        (Class::Exogenous, stop(Some(0)), stop(None)),
         same(Class::Exogenous, Command::ScaleJob(ScaleJobV1 { job: job(), count: 100_000 })),
-        same(Class::Exogenous, Command::KillTask(KillTaskV1 { task: task_of_job() })),
+        (Class::Exogenous, kill(Some(0)), kill(None)),
+        (Class::Exogenous, restart(Some(1_000)), restart(None)),
     ]
 }
 
@@ -172,6 +177,7 @@ fn sealed(fill: Fill, envelope: Envelope, command: Command) -> Sample {
         Command::StopJob(body) => of(fill, kind, envelope, body),
         Command::ScaleJob(body) => of(fill, kind, envelope, body),
         Command::KillTask(body) => of(fill, kind, envelope, body),
+        Command::RestartTask(body) => of(fill, kind, envelope, body),
         Command::ReportAgent(body) => of(fill, kind, envelope, body),
         Command::MarkAgentUnreachable(body) => of(fill, kind, envelope, body),
         Command::RemoveAgent(body) => of(fill, kind, envelope, body),

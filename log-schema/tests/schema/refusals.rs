@@ -73,6 +73,7 @@ fn of_tasks() -> Vec<(Fill, Refusal)> {
         (Full, Refusal::WrongAgent { task: task.clone(), placed_on: agent(), reported_by: elsewhere }),
         (Full, Refusal::IllegalTransition { task: task.clone(), from: TaskState::Running, to: TaskState::Starting }),
         (Full, Refusal::EndMismatch { task, state: TaskState::Running }),
+        (Full, Refusal::TaskOfFramework { task: task_of_framework() }),
     ]
 }
 

@@ -239,7 +239,8 @@ pub(crate) fn deferred(jobs: &mut Jobs, now: &Now, event: &PlacementDeferredV1) 
 pub(crate) fn stopping(jobs: &mut Jobs, now: &Now, job: &JobId) -> Result<(), Fault> {
     let job = jobs.must(job)?;
     job.state = JobState::Stopping;
-    job.stopping = Some(now.moment);
+    // Asked again with less grace: it stops since the first time.
+    job.stopping.get_or_insert(now.moment);
     let unnamed = std::mem::take(&mut job.unnamed);
     job.tasks.take(Phase::Waiting, unnamed)?;
     job.tasks.give(Phase::Withdrawn, unnamed);

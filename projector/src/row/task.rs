@@ -5,7 +5,10 @@
 
 use log_schema::{
     AgentId, FrameworkId, Incarnation, JobId, Resources, TaskId, TaskOwner, TaskState,
-    event::{TaskKillRequestedV1, TaskPlacedV1, TaskRestartScheduledV1, TaskStatusChangedV1},
+    event::{
+        KillPurpose, TaskKillRequestedV1, TaskPlacedV1, TaskRestartForgottenV1, TaskRestartScheduledV1,
+        TaskStatusChangedV1, TaskWithdrawnV1,
+    },
     job::RunSpecV1,
     task::EndV1,
 };
@@ -21,7 +24,7 @@ use crate::{
 /// The name of this projection.
 pub const NAME: &str = "tasks";
 /// Its version; see [`super::VERSIONS`].
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How many earlier runs a task's row keeps; the oldest goes first.
 pub const RUNS_KEPT_MAX: usize = 8;
@@ -257,16 +260,15 @@ pub(crate) fn status_changed(
     Ok((row.step(now, event.state.into()), freed))
 }
 
-pub(crate) fn kill_requested(
-    tasks: &mut Tasks,
-    now: &Now,
-    event: &TaskKillRequestedV1,
-    dooms: bool,
-) -> Result<(), Fault> {
+pub(crate) fn kill_requested(tasks: &mut Tasks, now: &Now, event: &TaskKillRequestedV1) -> Result<(), Fault> {
     let row = tasks.must(&event.task)?;
     row.current(event.incarnation)?;
     row.kill_requested = Some(now.moment);
-    row.doomed |= dooms;
+    row.doomed = match event.purpose {
+        KillPurpose::Asked => true,
+        KillPurpose::Restart => false,
+        KillPurpose::Surplus => row.doomed,
+    };
     Ok(())
 }
 
@@ -278,9 +280,15 @@ pub(crate) fn restart_scheduled(
 ) -> Result<(Phase, Phase), Fault> {
     let row = tasks.must(&event.task)?;
     row.restarts = event.restarts;
+    row.doomed = false;
     row.restart_delay_ms = (event.delay_ms > 0).then_some(event.delay_ms);
     let to = if event.delay_ms > 0 { Phase::Restarting } else { Phase::Waiting };
     Ok((row.step(now, to), to))
+}
+
+pub(crate) fn restart_forgotten(tasks: &mut Tasks, event: &TaskRestartForgottenV1) -> Result<(), Fault> {
+    tasks.must(&event.task)?.restarts = event.restarts;
+    Ok(())
 }
 
 /// Returns the phase before.
@@ -291,7 +299,8 @@ pub(crate) fn restart_due(tasks: &mut Tasks, now: &Now, task: &TaskId) -> Result
 }
 
 /// Returns the phase before, if the task had a row.
-pub(crate) fn withdrawn(tasks: &mut Tasks, now: &Now, task: &TaskId, dooms: bool) -> Result<Option<Phase>, Fault> {
+pub(crate) fn withdrawn(tasks: &mut Tasks, now: &Now, event: &TaskWithdrawnV1) -> Result<Option<Phase>, Fault> {
+    let (task, dooms) = (&event.task, event.purpose == KillPurpose::Asked);
     let Some(row) = tasks.find_mut(task)? else {
         let row = TaskRow { doomed: dooms, ..TaskRow::new(task.clone(), Phase::Withdrawn, now.moment) };
         tasks.put(row)?;

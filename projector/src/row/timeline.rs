@@ -17,7 +17,7 @@ use crate::fold::Now;
 /// The name of this projection.
 pub const NAME: &str = "timeline";
 /// Its version; see [`super::VERSIONS`].
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What a timeline is of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,6 +119,7 @@ fn about(event: &Event) -> Option<(u8, &str)> {
         Event::TaskKillRequested(e) => (b't', e.task.as_str()),
         Event::TaskRestartScheduled(e) => (b't', e.task.as_str()),
         Event::TaskRestartDue(e) => (b't', e.task.as_str()),
+        Event::TaskRestartForgotten(e) => (b't', e.task.as_str()),
         Event::TaskWithdrawn(e) => (b't', e.task.as_str()),
         Event::TaskForgotten(e) => (b't', e.task.as_str()),
         Event::FrameworkSubscribed(e) => (b'f', e.framework.as_str()),
@@ -155,6 +156,7 @@ fn text(event: &Event) -> CompactString {
         Event::PlacementDeferred(e) => deferred(e),
         Event::TaskPlaced(e) => format_compact!("on {}", e.agent),
         Event::TaskStatusChanged(e) => status(e),
+        Event::TaskRestartForgotten(e) => format_compact!("{} still count", e.restarts),
         Event::TaskRestartScheduled(e) => format_compact!("in {} ms, restart {}", e.delay_ms, e.restarts),
         Event::FrameworkSubscribed(e) => format_compact!("role {}", e.role),
         Event::FilterSet(e) => format_compact!("{} for {} ms", e.agent, e.filter_ms),

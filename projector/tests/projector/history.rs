@@ -87,7 +87,7 @@ impl Known {
                 Event::JobAccepted(Box::new(JobAcceptedV1 { spec }))
             }
             "scale" => Event::JobScaled(JobScaledV1 { job, count: id(words) }),
-            "stop" => Event::JobStopping(JobStoppingV1 { job }),
+            "stop" => Event::JobStopping(JobStoppingV1 { job, grace_ms: None }),
             "end" => Event::JobEnded(JobEndedV1 { job, outcome: outcome(words) }),
             "forget" => Event::JobForgotten(JobForgottenV1 { job }),
             "defer" => {
@@ -123,12 +123,18 @@ impl Known {
             "failed" => changed(TaskState::Failed, exit(id(words))),
             "killed" => changed(TaskState::Killed, end(EndV1::because(EndReason::Requested))),
             "lost" => changed(TaskState::Lost, end(EndV1::because(EndReason::AgentLost))),
-            "kill" => Event::TaskKillRequested(TaskKillRequestedV1 { task, incarnation, agent }),
+            "kill" | "surplus" => Event::TaskKillRequested(TaskKillRequestedV1 {
+                task,
+                incarnation,
+                agent,
+                grace_ms: None,
+                purpose: if verb == "kill" { KillPurpose::Asked } else { KillPurpose::Surplus },
+            }),
             "restart" => {
                 Event::TaskRestartScheduled(TaskRestartScheduledV1 { task, delay_ms: id(words), restarts: id(words) })
             }
             "due" => Event::TaskRestartDue(TaskRestartDueV1 { task }),
-            "withdraw" => Event::TaskWithdrawn(TaskWithdrawnV1 { task }),
+            "withdraw" => Event::TaskWithdrawn(TaskWithdrawnV1 { task, purpose: KillPurpose::Asked }),
             "forget-task" => Event::TaskForgotten(TaskForgottenV1 { task }),
             other => panic!("no verb {other}"),
         }

@@ -78,7 +78,7 @@ impl World {
             7 if self.draw.below(3) == 0 => Command::RemoveAgent(RemoveAgentV1 { agent: self.agent() }),
             7..10 => self.submit_job(),
             10 => Command::ScaleJob(ScaleJobV1 { job: id(&self.job()), count: self.draw.small(9) + 1 }),
-            11 if self.draw.below(2) == 0 => Command::StopJob(StopJobV1 { job: id(&self.job()) }),
+            11 if self.draw.below(2) == 0 => Command::StopJob(StopJobV1 { job: id(&self.job()), grace_ms: None }),
             11 => self.kill_task(),
             12 => self.framework_command(),
             13 => self.role_or_parameters(),
@@ -132,7 +132,10 @@ impl World {
 
     fn kill_task(&mut self) -> Command {
         let task = TaskId::of_job(&id(&self.job()), self.draw.small(8));
-        Command::KillTask(KillTaskV1 { task })
+        if self.draw.below(3) == 0 {
+            return Command::RestartTask(RestartTaskV1 { task, grace_ms: None });
+        }
+        Command::KillTask(KillTaskV1 { task, grace_ms: None })
     }
 
     fn framework_command(&mut self) -> Command {

@@ -113,7 +113,7 @@ fn scaling_down_withdraws_what_waits_and_scaling_up_brings_it_back() {
          job db 4 prod cpu=1 mem=64
          place db.0 a1; place db.1 a1
          scale db 1
-         kill db.1
+         surplus db.1
          killed db.1
          scale db 6
          scale db 2",

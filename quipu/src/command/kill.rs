@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use log_schema::TaskId;
 use serde_json::json;
 
-use super::{Asking, Context};
+use super::{Asking, Context, Grace};
 use crate::output::{self, Node};
 
 /// What is asked for.
@@ -21,18 +21,21 @@ mutation Kill($input: KillTaskInput!) {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  quipu kill web.0       a task of a job; it is not started again
+  quipu kill web.0       a task of a job; it is not started again by itself, see `quipu restart`
+  quipu kill web.0 -f    at once, also when it is being ended with a long grace
   quipu kill spark/t1    a task of a framework")]
 pub(crate) struct Args {
     /// The task.
     task: TaskId,
+    #[command(flatten)]
+    grace: Grace,
     #[command(flatten)]
     asking: Asking,
 }
 
 /// Kills a task.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let answer = context.client.ask(DOCUMENT, json!({ "task": args.task }), args.asking.key())?;
+    let answer = context.client.ask(DOCUMENT, args.grace.with(json!({ "task": args.task })), args.asking.key())?;
     output::show(context.format, &answer.payload, || {
         let task = Node::of(&answer.payload).at("/task");
         match task.find("/agent") {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use log_schema::JobId;
 use serde_json::json;
 
-use super::{Asking, Context, jobs::counts};
+use super::{Asking, Context, Grace, jobs::counts};
 use crate::output::{self, Node};
 
 /// What is asked for.
@@ -21,17 +21,21 @@ mutation Stop($input: StopJobInput!) {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  quipu stop web")]
+  quipu stop web               each task has the grace of its job between SIGTERM and SIGKILL
+  quipu stop web --grace 5s    also while it stops already: a long grace is cut
+  quipu stop web -f            at once")]
 pub(crate) struct Args {
     /// The job.
     job: JobId,
+    #[command(flatten)]
+    grace: Grace,
     #[command(flatten)]
     asking: Asking,
 }
 
 /// Stops a job.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let answer = context.client.ask(DOCUMENT, json!({ "job": args.job }), args.asking.key())?;
+    let answer = context.client.ask(DOCUMENT, args.grace.with(json!({ "job": args.job })), args.asking.key())?;
     output::show(context.format, &answer.payload, || {
         let job = Node::of(&answer.payload).at("/job");
         format!("job {} is {}: {}\n", args.job, job.word("/state"), counts(&job.at("/taskCounts")))

@@ -241,9 +241,10 @@ fn a_job_with_every_field_is_a_legal_input() {
 fn every_change_sends_a_legal_input() {
     let schema = Schema::of_gateway();
     let inputs = [
-        ("StopJobInput", json!({ "job": "a", "key": "k" })),
+        ("StopJobInput", json!({ "job": "a", "graceMs": 0, "key": "k" })),
         ("ScaleJobInput", json!({ "job": "a", "count": 2, "key": "k" })),
-        ("KillTaskInput", json!({ "task": "a.0", "key": "k" })),
+        ("KillTaskInput", json!({ "task": "a.0", "graceMs": 0, "key": "k" })),
+        ("RestartTaskInput", json!({ "task": "a.0", "graceMs": 5000, "key": "k" })),
         ("RemoveAgentInput", json!({ "agent": "a", "key": "k" })),
         ("SetRoleInput", json!({ "role": "a", "weight": 2, "key": "k" })),
         (

@@ -46,7 +46,7 @@ fn end_tasks(layout: &Layout) -> anyhow::Result<usize> {
     // Supervisors take the request from nobody else.
     let _agent = agent::stand_in(&layout.agent())?;
     for (sandbox, pid) in &running {
-        sandbox.want_kill()?;
+        sandbox.want_kill(None)?;
         // One that has ended meanwhile needs no signal.
         let _ = kill(Pid::from_raw(*pid), Signal::SIGTERM);
     }

@@ -37,7 +37,7 @@ impl MadeUp {
             caused_by: None,
             class: Class::Exogenous,
         };
-        let stop = StopJobV1 { job: JobId::new("j").expect("legal") };
+        let stop = StopJobV1 { job: JobId::new("j").expect("legal"), grace_ms: None };
         self.append(Command::StopJob(stop).to_record(&envelope))
     }
 

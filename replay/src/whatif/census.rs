@@ -138,6 +138,7 @@ impl Census {
             | Event::JobEnded(_)
             | Event::PlacementDeferred(_)
             | Event::TaskRestartScheduled(_)
+            | Event::TaskRestartForgotten(_)
             | Event::TaskRestartDue(_)
             | Event::TaskWithdrawn(_)
             | Event::TaskForgotten(_)

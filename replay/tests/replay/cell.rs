@@ -12,8 +12,8 @@ use log_schema::{
     AgentId, AgentIdentity, Class, Command, DecisionV1, Envelope, EpochV1, Event, Incarnation, JobId, Key, Kind, MiB,
     MilliCpu, Offset, PortRanges, Principal, Record, Resources, RoleName, TaskId, TaskOwner, TaskState, TimeMs,
     command::{
-        KillTaskV1, RemoveAgentV1, ReportAgentV1, ScaleJobV1, SetParametersV1, StopJobV1, SubmitJobV1, TickV1,
-        UpdateTaskStatusV1,
+        KillTaskV1, RemoveAgentV1, ReportAgentV1, RestartTaskV1, ScaleJobV1, SetParametersV1, StopJobV1, SubmitJobV1,
+        TickV1, UpdateTaskStatusV1,
     },
     job::{JobKind, JobSpecV1, RestartOn, RestartV1, RunSpecV1},
     task::{EndReason, EndV1},
@@ -158,7 +158,7 @@ impl Cell {
 
     /// Stops, scales or kills.
     pub fn stop(&mut self, name: &str) {
-        self.ask(&Command::StopJob(StopJobV1 { job: JobId::new(name).expect("a job id") }));
+        self.ask(&Command::StopJob(StopJobV1 { job: JobId::new(name).expect("a job id"), grace_ms: None }));
     }
 
     /// Gives a job another number of tasks.
@@ -166,9 +166,15 @@ impl Cell {
         self.ask(&Command::ScaleJob(ScaleJobV1 { job: JobId::new(name).expect("a job id"), count }));
     }
 
+    /// Starts one task again.
+    pub fn restart(&mut self, task: &str) {
+        let task = TaskId::new(task).expect("a task id");
+        self.ask(&Command::RestartTask(RestartTaskV1 { task, grace_ms: Some(5) }));
+    }
+
     /// Ends one task.
     pub fn kill(&mut self, task: &str) {
-        self.ask(&Command::KillTask(KillTaskV1 { task: TaskId::new(task).expect("a task id") }));
+        self.ask(&Command::KillTask(KillTaskV1 { task: TaskId::new(task).expect("a task id"), grace_ms: None }));
     }
 
     /// Sets parameters.

@@ -58,6 +58,7 @@ fn client(cell: &mut Cell) {
         }
         4 => cell.stop(&name),
         5 | 6 => cell.scale(&name, count),
+        7 if count % 3 == 0 => cell.restart(&format!("{name}.{}", count / 2)),
         _ => cell.kill(&format!("{name}.{count}")),
     }
 }

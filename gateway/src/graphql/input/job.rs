@@ -3,7 +3,7 @@
 use async_graphql::{Enum, InputObject};
 use log_schema::{
     MiB, MilliCpu, Resources, RoleName,
-    command::{KillTaskV1, ScaleJobV1, StopJobV1, SubmitJobV1},
+    command::{KillTaskV1, RestartTaskV1, ScaleJobV1, StopJobV1, SubmitJobV1},
     job::{
         BACKOFF_MS_MIN, CPU_MILLIS_DEFAULT, ConstraintV1, JobKind, JobSpecV1, MEM_MIB_DEFAULT, Operator, RestartOn,
         RestartV1,
@@ -79,7 +79,8 @@ pub struct ConstraintInput {
 pub struct RestartInput {
     /// After which ends. A service: `ANY`; a batch job: `FAILURE`.
     pub on: Option<RestartOnInput>,
-    /// How many restarts one task may have, at most 4294967295. A service: 1000; a batch job: 3.
+    /// How many restarts one task may have, at most 4294967295. A service: 1000 within ten minutes; a batch job: 3 in
+    /// all.
     pub limit: Option<CountText>,
     /// The wait before the first restart; it doubles with each one. 1000. The least is 250: a shorter one becomes 250.
     pub backoff_ms: Option<MillisText>,
@@ -137,6 +138,9 @@ pub struct SubmitJobInput {
 pub struct StopJobInput {
     /// The name of the job.
     pub job: String,
+    /// How long its tasks may take from SIGTERM to SIGKILL; 0 is at once. The job's own grace where it is absent. Asked
+    /// again with less, it cuts the grace of tasks that are being ended.
+    pub grace_ms: Option<MillisText>,
     /// The idempotency key; see `SubmitJobInput`.
     pub key: Option<String>,
 }
@@ -157,6 +161,20 @@ pub struct ScaleJobInput {
 pub struct KillTaskInput {
     /// The name of the task, such as `web.0` or `framework/name`; it is not started again.
     pub task: String,
+    /// How long it may take from SIGTERM to SIGKILL; 0 is at once. The grace of its job where it is absent. Asked again with
+    /// less, it cuts the grace of a task that is being ended.
+    pub grace_ms: Option<MillisText>,
+    /// The idempotency key; see `SubmitJobInput`.
+    pub key: Option<String>,
+}
+
+/// What `restartTask` asks for.
+#[derive(Clone, Debug, InputObject)]
+pub struct RestartTaskInput {
+    /// The name of the task of a job, such as `web.0`.
+    pub task: String,
+    /// How long it may take from SIGTERM to SIGKILL; 0 is at once. The grace of its job where it is absent.
+    pub grace_ms: Option<MillisText>,
     /// The idempotency key; see `SubmitJobInput`.
     pub key: Option<String>,
 }
@@ -232,7 +250,7 @@ impl SubmitJobInput {
 
 impl StopJobInput {
     pub(crate) fn command(&self) -> Result<StopJobV1, RequestError> {
-        Ok(StopJobV1 { job: parse("job", &self.job)? })
+        Ok(StopJobV1 { job: parse("job", &self.job)?, grace_ms: self.grace_ms.map(|grace| grace.0) })
     }
 }
 
@@ -244,6 +262,12 @@ impl ScaleJobInput {
 
 impl KillTaskInput {
     pub(crate) fn command(&self) -> Result<KillTaskV1, RequestError> {
-        Ok(KillTaskV1 { task: parse("task", &self.task)? })
+        Ok(KillTaskV1 { task: parse("task", &self.task)?, grace_ms: self.grace_ms.map(|grace| grace.0) })
+    }
+}
+
+impl RestartTaskInput {
+    pub(crate) fn command(&self) -> Result<RestartTaskV1, RequestError> {
+        Ok(RestartTaskV1 { task: parse("task", &self.task)?, grace_ms: self.grace_ms.map(|grace| grace.0) })
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     graphql::error::graphql,
-    graphql::input::job::{KillTaskInput, ScaleJobInput, StopJobInput, SubmitJobInput},
+    graphql::input::job::{KillTaskInput, RestartTaskInput, ScaleJobInput, StopJobInput, SubmitJobInput},
 };
 
 /// See [`super::Mutation`].
@@ -45,5 +45,13 @@ impl JobMutation {
         let command = input.command().map_err(graphql)?;
         let id = command.task.clone();
         Ok(TaskPayload { answer: ask(ctx, input.key, Command::KillTask(command)).await?, id })
+    }
+
+    /// Starts one task of a job again: one that runs is ended first; one that was killed, failed for good or waits for
+    /// its next start is started at once.
+    async fn restart_task(&self, ctx: &Context<'_>, input: RestartTaskInput) -> Result<TaskPayload> {
+        let command = input.command().map_err(graphql)?;
+        let id = command.task.clone();
+        Ok(TaskPayload { answer: ask(ctx, input.key, Command::RestartTask(command)).await?, id })
     }
 }

@@ -107,7 +107,7 @@ fn over(task: &Node<'_>, job: &Node<'_>) -> Option<String> {
     let state = task.word("/state");
     if task.text("/doomed") == "yes" {
         return Some(
-            "Somebody ended this very task (`quipu kill`, or fewer tasks were wanted), so it is not started again."
+            "Somebody ended this very task (`quipu kill`), so it is not started again by itself; `quipu restart` does."
                 .into(),
         );
     }
