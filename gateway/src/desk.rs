@@ -66,15 +66,15 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// Opens the stream of the events that a filter wants, at a place.
+    /// Opens the stream of the events that a filter wants, at a place that the client gave as `field`.
     pub(crate) async fn follow(
         &self,
         caller: &Caller,
-        since: Since,
+        (field, since): (&'static str, Since),
         filter: EventFilter,
     ) -> Result<EventStream, RequestError> {
         access::check(caller, Access::Read)?;
-        EventStream::open(&self.hub, &self.rows, since, filter).await
+        EventStream::open(&self.hub, &self.rows, (field, since), filter).await
     }
 
     /// The last events before a place, newest first; from the end of the log if none is given.

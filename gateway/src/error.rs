@@ -169,6 +169,11 @@ impl RequestError {
         }
     }
 
+    /// A filter names a thing that does not exist at the moment that is read.
+    pub(crate) fn unknown(what: &'static str, id: impl std::fmt::Display, as_of: Offset) -> Self {
+        Self::NotFound { what, id: format!("{id} as of offset {as_of}") }
+    }
+
     /// Input whose text is wrong.
     pub(crate) fn bad(field: &'static str, why: &dyn std::error::Error) -> Self {
         Self::BadInput { field, why: chain(why) }

@@ -3,6 +3,7 @@
 pub(crate) mod backwards;
 mod filter;
 pub(crate) mod owners;
+pub(crate) mod place;
 pub(crate) mod stream;
 mod subject;
 

@@ -1,5 +1,7 @@
 //! What a task writes, read through its agent's link: here, or at the gateway that the agent is connected to.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use command_log::remote::protocol::{LOG_CHUNK_BYTES_MAX, ReadFrom, Stream as OutputStream};
 use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
@@ -44,7 +46,7 @@ impl Desk {
             Start::Byte(byte) => ReadFrom::Byte(byte),
             Start::LastLines(lines) => ReadFrom::LastLines(lines),
         };
-        let tail = Tail { agents: self.agents.clone(), agent, task, incarnation, stream, from, follow };
+        let tail = Tail { held: 0, agents: self.agents.clone(), agent, task, incarnation, stream, from, follow };
         Ok(tail.pieces().boxed())
     }
 }
@@ -74,8 +76,16 @@ fn never_placed(task: &TaskId) -> RequestError {
     RequestError::Elsewhere { why }
 }
 
+/// The length of a chunk behind which there may be more already.
+const CHUNK_FULL: usize = LOG_CHUNK_BYTES_MAX as usize;
+/// How long a line without an end is held back: if the rest of it came in another piece, rotation could take it away
+/// before a slow reader has it.
+const LINE_WAIT: Duration = Duration::from_millis(50);
+
 /// A place in the output of a task whose agent is connected here.
 struct Tail {
+    /// How many bytes of a line without an end were held back at this place.
+    held: usize,
     agents: Agents,
     agent: AgentId,
     task: TaskId,
@@ -102,8 +112,22 @@ impl Tail {
     async fn next(&mut self) -> Result<Option<(Piece, bool)>, RequestError> {
         loop {
             let chunk = self.read().await?;
+            if let ReadFrom::Byte(asked) = self.from
+                && chunk.offset < asked
+            {
+                let why = format!("the output has {} bytes so far, fewer than {asked}", chunk.offset);
+                return Err(RequestError::BadInput { field: "fromByte", why });
+            }
             let is_over = chunk.end || !self.follow;
-            let whole = if chunk.end { chunk.bytes.len() } else { whole_characters(&chunk.bytes) };
+            let is_all = chunk.end || is_over && chunk.bytes.len() < CHUNK_FULL;
+            let whole = if is_all { chunk.bytes.len() } else { self.whole(&chunk.bytes) };
+            if whole == 0 && !chunk.bytes.is_empty() {
+                self.held = chunk.bytes.len();
+                self.from = ReadFrom::Byte(chunk.offset);
+                tokio::time::sleep(LINE_WAIT).await;
+                continue;
+            }
+            self.held = 0;
             let next = chunk.offset + whole as u64;
             self.from = ReadFrom::Byte(if whole == 0 { chunk.next_offset.max(chunk.offset) } else { next });
             if whole > 0 || chunk.end {
@@ -115,6 +139,16 @@ impl Tail {
             if is_over {
                 return Ok(None);
             }
+        }
+    }
+
+    /// How much of the output is given now: whole lines, and a line without an end if nothing was added to it in the
+    /// meantime.
+    fn whole(&self, bytes: &Bytes) -> usize {
+        match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(last) => last + 1,
+            None if bytes.len() > self.held && bytes.len() < CHUNK_FULL => 0,
+            None => whole_characters(bytes),
         }
     }
 

@@ -4,7 +4,7 @@ use std::{cell::Cell, sync::Arc};
 
 use projector::{Decided, Pick, row::DecisionRow};
 
-use super::{EventCursor, EventFilter, LogEvent, Since, events_of, owners::Owners};
+use super::{EventCursor, EventFilter, LogEvent, Since, events_of, owners::Owners, place::check_end};
 use crate::{
     budget::{self, LOOKS_PER_DECISION},
     error::RequestError,
@@ -34,6 +34,7 @@ pub(crate) async fn read(
     filter: &EventFilter,
     limit: usize,
 ) -> Result<Back, RequestError> {
+    check_end(hub, end).await?;
     let mut pick = Pick::<DecisionRow>::all().backwards().limit(DECISIONS_MAX);
     match end {
         None | Some(Since::Now | Since::Start) => {}

@@ -5,7 +5,11 @@ use std::{collections::VecDeque, sync::Arc};
 use log_schema::Offset;
 use projector::Decided;
 
-use super::{EventCursor, EventFilter, LogEvent, Since, events_of, owners::Owners};
+use super::{
+    EventCursor, EventFilter, LogEvent, Since, events_of,
+    owners::Owners,
+    place::{check_cursor, check_reached},
+};
 use crate::{
     budget,
     error::RequestError,
@@ -28,14 +32,14 @@ pub(crate) struct EventStream {
 }
 
 impl EventStream {
-    /// Opens the stream at its place.
+    /// Opens the stream at its place, which the client gave as `field`.
     pub(crate) async fn open(
         hub: &Arc<Hub>,
         rows: &Arc<Rows>,
-        since: Since,
+        (field, since): (&'static str, Since),
         filter: EventFilter,
     ) -> Result<Self, RequestError> {
-        let (cursor, first) = place(hub, rows, since).await?;
+        let (cursor, first) = place(hub, rows, (field, since)).await?;
         let skip = match since {
             Since::Event(after) => Some(after),
             Since::Start | Since::Now | Since::Offset(_) => None,
@@ -98,16 +102,22 @@ impl EventStream {
 }
 
 /// The cursor at a place, and the decision that the place is in, where it is far back.
-async fn place(hub: &Arc<Hub>, rows: &Rows, since: Since) -> Result<(Cursor, Option<Arc<Decided>>), RequestError> {
+async fn place(
+    hub: &Arc<Hub>,
+    rows: &Rows,
+    (field, since): (&'static str, Since),
+) -> Result<(Cursor, Option<Arc<Decided>>), RequestError> {
     match since {
         Since::Start => Ok((Cursor::oldest(hub), None)),
         Since::Now => Ok((Cursor::newest(hub), None)),
         Since::Event(after) => {
-            check_reached(hub, after.offset).await?;
-            if let Some(cursor) = Cursor::recent(hub, after.offset) {
-                return Ok((cursor, None));
-            }
-            let decision = read_decision(hub, after.offset).await?;
+            let recent = Cursor::recent(hub, after.offset);
+            let decision = match (check_cursor(hub, field, after).await, recent) {
+                // The log was trimmed up to here; the newest entries are in memory.
+                (Err(RequestError::Trimmed { .. }), Some(cursor)) => return Ok((cursor, None)),
+                (checked, None) => checked?,
+                (checked, Some(cursor)) => return checked.map(|_| (cursor, None)),
+            };
             let cursor = Cursor::resume(hub, after.offset.next(), Anchor::of(after.offset, &decision));
             let time = rows.as_of(None)?.get::<projector::row::DecisionRow>(&after.offset)?;
             let time = time.map(|row| row.at.time).unwrap_or_default();
@@ -134,13 +144,4 @@ async fn after_offset(hub: &Arc<Hub>, rows: &Rows, offset: Offset) -> Result<Cur
         }
     };
     Ok(Cursor::resume(hub, offset.next(), anchor))
-}
-
-/// Refuses a place that the log has not reached: whoever waits there is lost.
-async fn check_reached(hub: &Hub, offset: Offset) -> Result<(), RequestError> {
-    let marks = hub.log.watermarks().await.map_err(crate::hub::cursor::Error::from)?;
-    if offset < marks.high || offset == Offset(0) {
-        return Ok(());
-    }
-    Err(RequestError::Ahead { asked: offset, newest: marks.high.previous().unwrap_or_default() })
 }

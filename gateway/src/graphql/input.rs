@@ -5,10 +5,11 @@ pub mod event;
 pub mod framework;
 pub mod job;
 
-use std::{collections::BTreeMap, error::Error, str::FromStr};
+use std::{collections::BTreeMap, error::Error, fmt::Display, str::FromStr};
 
 use async_graphql::InputObject;
 use log_schema::job::RunSpecV1;
+use projector::{Row, Scope};
 
 use crate::{error::RequestError, graphql::scalar::MillisText};
 
@@ -40,6 +41,17 @@ where
     T::Err: Error,
 {
     name.map_or(Ok(()), |name| parse::<T>(field, name).map(drop))
+}
+
+/// Refuses to read what belongs to a thing that does not exist: an empty list would not say so.
+pub(crate) fn known<R: Row>(scope: &Scope, what: &'static str, id: &R::Id) -> Result<(), RequestError>
+where
+    R::Id: Display,
+{
+    match scope.get::<R>(id)? {
+        Some(_) => Ok(()),
+        None => Err(RequestError::unknown(what, id, scope.offset())),
+    }
 }
 
 /// What a task runs.

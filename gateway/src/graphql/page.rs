@@ -15,7 +15,7 @@ pub const PAGE_MAX: i32 = 1000;
 /// How many nodes a page holds where nothing is said.
 pub const PAGE_DEFAULT: i32 = 100;
 /// How many rows a page looks at before others have a turn.
-const LOOKS_PER_STEP: usize = 1000;
+pub(crate) const LOOKS_PER_STEP: usize = 1000;
 
 /// What every page says beside its nodes.
 #[derive(Clone, Copy, Debug, SimpleObject)]
@@ -95,6 +95,15 @@ pub(crate) fn list_cost(members: u32, child: usize) -> usize {
 pub(crate) struct Found<R> {
     rows: Vec<R>,
     has_more: bool,
+}
+
+impl<R> Found<R> {
+    /// The rows of a page, of which one more than `limit` was looked for.
+    pub(crate) fn of(mut rows: Vec<R>, limit: usize) -> Self {
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        Self { rows, has_more }
+    }
 }
 
 /// A page of the rows that `wanted` lets through; charges the request for all that it looks at.

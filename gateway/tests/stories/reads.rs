@@ -117,6 +117,7 @@ async fn everything_that_the_cell_holds_can_be_asked_for() {
         .mutate("acceptOffers(input: {framework: \"f\", offers: [\"o1\"], launches: [{name: \"t\", resources: \"cpu=1\", command: [\"x\"]}]}) { decisionOffset }")
         .await;
     let min = format!("minOffset: {}", accepted["acceptOffers"]["decisionOffset"]);
+    let now = command_log::wall_clock();
     let data = cell
         .query(&format!(
             "agents({min}) {{ nodes {{ name state taskCount used {{ cpu text }} free {{ ports }} tasks {{ nodes {{ name }} }} connected sample {{ time }} }} }}
@@ -127,7 +128,7 @@ async fn everything_that_the_cell_holds_can_be_asked_for() {
              offers(standing: false) {{ nodes {{ name standing endReason agent framework }} }}
              roles {{ nodes {{ name weight dominant {{ resource held capacity }} }} }}
              usage {{ agentsUp tasks {{ placed }} used {{ cpu }} }}
-             usageOverTime(from: \"2999-01-01T00:00:00Z\", until: \"2999-01-02T00:00:00Z\", points: 2) {{ usage {{ jobs }} }}
+             usageOverTime(from: \"0\", until: \"{now}\", points: 2) {{ usage {{ jobs }} }}
              cell {{ name decision {{ epoch }} log {{ epoch leader halted chain }} parameters {{ policy }} }}
              node(id: \"Job:web\") {{ id ... on Job {{ name }} }}
              job(name: \"web\") {{ timeline {{ lines {{ event text }} next }} }}
@@ -149,7 +150,7 @@ async fn everything_that_the_cell_holds_can_be_asked_for() {
         json!([{ "name": "o1", "standing": false, "endReason": "ACCEPTED", "agent": "a1", "framework": "f" }])
     );
     assert_eq!(data["usage"], json!({ "agentsUp": 1, "tasks": { "placed": 3 }, "used": { "cpu": "2000" } }));
-    assert_eq!(data["usageOverTime"][0]["usage"]["jobs"], 1);
+    assert_eq!(data["usageOverTime"][1]["usage"]["jobs"], 1);
     assert_eq!(data["cell"]["log"]["leader"], "n1");
     assert_eq!(data["node"], json!({ "id": "Job:web", "name": "web" }));
     assert_eq!(data["job"]["timeline"]["lines"][0], json!({ "event": "job.accepted", "text": "2 tasks" }));

@@ -14,7 +14,7 @@ use log_schema::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, Phase, Row, View};
+use super::{JobRow, Moment, Phase, Row, View};
 use crate::{
     Contradiction,
     fold::{Fault, Now, Table},
@@ -153,14 +153,37 @@ pub(crate) fn write_job_prefix(job: &str, key: &mut Vec<u8>) {
     key.push(0);
 }
 
+/// What the keys of all frameworks' tasks begin with.
+pub(crate) const FRAMEWORKS: u8 = b'x';
+
 /// What the keys of a framework's tasks begin with.
 pub(crate) fn write_framework_prefix(framework: &str, key: &mut Vec<u8>) {
-    key.push(b'x');
+    key.push(FRAMEWORKS);
     key.extend_from_slice(framework.as_bytes());
     key.push(0);
 }
 
 impl TaskRow {
+    /// The row of a job's task that no event has named: it waits for its first place, or its job does not want it
+    /// any more.
+    pub fn never_placed(job: &JobRow, index: u32) -> Self {
+        let phase = job.unnamed_phase(index);
+        let withdrawn = job.stopping.or(job.ended).filter(|_| phase == Phase::Withdrawn);
+        let since = withdrawn.unwrap_or(job.submitted);
+        Self {
+            id: TaskId::of_job(&job.id, index),
+            phase,
+            since,
+            run: None,
+            runs_before: Vec::new(),
+            restarts: 0,
+            restart_delay_ms: None,
+            kill_requested: None,
+            doomed: false,
+            forgotten: false,
+        }
+    }
+
     /// The job whose task it is, if it is a job's.
     pub fn job(&self) -> Option<JobId> {
         match self.id.owner() {

@@ -107,6 +107,11 @@ impl Pick<TaskRow> {
         Self::within(prefix)
     }
 
+    /// The tasks of all frameworks, by framework and name.
+    pub fn of_frameworks() -> Self {
+        Self::within(vec![TaskRow::VIEW as u8, task::FRAMEWORKS])
+    }
+
     /// The tasks of a framework, by name.
     pub fn of_framework(framework: &FrameworkId) -> Self {
         let mut prefix = vec![TaskRow::VIEW as u8];

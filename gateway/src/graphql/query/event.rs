@@ -82,7 +82,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     async fn forwards(self, first: Option<i32>, after: Option<&str>) -> std::result::Result<EventPage, RequestError> {
         let limit = limit("first", first)?;
-        let mut stream = self.desk.follow(self.caller, since("after", after)?, self.filter).await?;
+        let mut stream = self.desk.follow(self.caller, ("after", since("after", after)?), self.filter).await?;
         let mut events: Vec<LogEvent> = Vec::new();
         for _ in 0..DECISIONS_MAX {
             if events.len() > limit || stream.is_at_end() {

@@ -4,13 +4,13 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use log_schema::FrameworkId;
 use projector::{
     Pick, Scope,
-    row::{Entity, FilterRow, FrameworkRow, TaskRow},
+    row::{Entity, FilterRow, FrameworkRow},
 };
 
 use super::{
     kind::{FrameworkStateKind, PhaseKind},
     offer::Offer,
-    task::Task,
+    task::{Task, listing::Owner},
     timeline::{self, Timeline},
     value::{MomentValue, Resources, TaskCountsValue},
 };
@@ -120,7 +120,7 @@ impl Framework {
         before: Option<String>,
     ) -> Result<Nodes<Task>> {
         let args = PageArgs { first, after, last, before };
-        Task::page(&self.scope, &Pick::<TaskRow>::of_framework(&self.row.id), &args, state).await
+        Task::page(&self.scope, &Owner::Framework(self.row.id.clone()), &args, state).await
     }
 
     /// The offers that stand; forwards only.

@@ -5,21 +5,20 @@ use compact_str::CompactString;
 use log_schema::{JobId, RoleName, job::JobSpecV1};
 use projector::{
     Pick, Scope,
-    row::{Deferred, Entity, JobRow, JobSpecRow, TaskRow, UsageRow},
+    row::{Deferred, Entity, JobRow, JobSpecRow, RoleRow, UsageRow},
 };
 
 use super::{
     kind::{JobStateKind, PhaseKind, ReasonKind},
-    task::Task,
+    task::{Task, listing::Owner},
     timeline::{self, Timeline},
     value::{MomentValue, NamedValue, Resources, TaskCountsValue, named},
 };
 use crate::{
     graphql::error::graphql,
     graphql::input::{
-        check_name,
-        job::{JobKindInput, OperatorInput, RestartOnInput},
-        parse,
+        job::{JobKindInput, OperatorInput, ROLE_DEFAULT, RestartOnInput},
+        known, parse,
     },
     graphql::moment::{At, scope},
     graphql::page::{self, Nodes, PageArgs},
@@ -136,7 +135,7 @@ impl Job {
         Ok(row.map(|row| JobSpec(row.spec)))
     }
 
-    /// Its tasks, by index. A task that was never placed has no row yet: it is only counted.
+    /// Its tasks, by index, those that were never placed included.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn tasks(
         &self,
@@ -147,7 +146,7 @@ impl Job {
         before: Option<String>,
     ) -> Result<Nodes<Task>> {
         let args = PageArgs { first, after, last, before };
-        Task::page(&self.scope, &Pick::<TaskRow>::of_job(&self.row.id), &args, state).await
+        Task::page(&self.scope, &Owner::Job(self.row.id.clone()), &args, state).await
     }
 
     /// What happened to it.
@@ -296,7 +295,7 @@ impl JobQuery {
         Job::find(scope(ctx, at, min_offset).await?, &id)
     }
 
-    /// Jobs by name.
+    /// Jobs by name. A filter by a role that does not exist is an error.
     #[allow(clippy::too_many_arguments, reason = "the arguments of a Relay page")]
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn jobs(
@@ -312,11 +311,15 @@ impl JobQuery {
         min_offset: Option<OffsetText>,
     ) -> Result<Nodes<Job>> {
         let window = PageArgs { first, after, last, before }.window().map_err(graphql)?;
-        check_name::<RoleName>("role", role.as_deref()).map_err(graphql)?;
+        let role = role.map(|role| parse::<RoleName>("role", &role)).transpose().map_err(graphql)?;
         let scope = scope(ctx, at, min_offset).await?;
+        // A job that names no role has the default one, which exists before any job.
+        if let Some(role) = role.as_ref().filter(|role| role.as_str() != ROLE_DEFAULT) {
+            known::<RoleRow>(&scope, "role", role).map_err(graphql)?;
+        }
         let wanted = |row: &JobRow| {
             state.as_ref().is_none_or(|states| states.contains(&row.state.into()))
-                && role.as_deref().is_none_or(|role| row.role.as_str() == role)
+                && role.as_ref().is_none_or(|role| row.role == *role)
         };
         let page = page::rows(&scope, &Pick::all(), window, wanted).await.map_err(graphql)?;
         Ok(page::connection(&scope, page, |row| row.id.clone(), |row| Job { scope: scope.clone(), row }))

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object, Result};
 use log_schema::{FrameworkId, OfferId};
 use projector::{
     Pick, Scope,
-    row::{OfferRow, OfferState},
+    row::{FrameworkRow, OfferRow, OfferState},
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::RequestError,
     graphql::error::graphql,
-    graphql::input::parse,
+    graphql::input::{known, parse},
     graphql::moment::{At, scope},
     graphql::page::{self, Nodes, PageArgs},
     graphql::scalar::OffsetText,
@@ -124,7 +124,8 @@ impl OfferQuery {
         Offer::find(scope(ctx, at, min_offset).await?, id)
     }
 
-    /// Offers by number; with `framework`, those that it holds, forwards only.
+    /// Offers by number; with `framework`, those that it holds, forwards only. A framework that does not exist is an
+    /// error.
     #[allow(clippy::too_many_arguments, reason = "the arguments of a Relay page")]
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn offers(
@@ -142,6 +143,9 @@ impl OfferQuery {
         let args = PageArgs { first, after, last, before };
         let scope = scope(ctx, at, min_offset).await?;
         let framework = framework.map(|name| parse::<FrameworkId>("framework", &name)).transpose().map_err(graphql)?;
+        if let Some(framework) = &framework {
+            known::<FrameworkRow>(&scope, "framework", framework).map_err(graphql)?;
+        }
         if let (Some(framework), true) = (&framework, standing) {
             return Offer::page_to(&scope, framework, &args).await;
         }

@@ -1,10 +1,13 @@
 //! Tasks: where each stands, its runs, and what it uses now.
 
+pub(crate) mod listing;
+
 use async_graphql::{Context, ID, InputObject, Object, Result};
+use listing::Owner;
 use log_schema::{AgentId, FrameworkId, JobId, TaskId, TaskOwner, job::RunSpecV1};
 use projector::{
-    Pick, Scope,
-    row::{Entity, JobSpecRow, Run, TaskRow, TaskRunRow},
+    Scope,
+    row::{AgentRow, Entity, FrameworkRow, JobRow, JobSpecRow, Run, TaskRow, TaskRunRow},
 };
 
 use super::{
@@ -17,7 +20,7 @@ use crate::{
     error::RequestError,
     graphql::context::desk,
     graphql::error::graphql,
-    graphql::input::{check_name, parse},
+    graphql::input::{check_name, known, parse},
     graphql::moment::{At, scope},
     graphql::page::{self, Nodes, PageArgs},
     graphql::scalar::{CountText, MillisText, OffsetText},
@@ -31,20 +34,23 @@ pub struct Task {
 
 impl Task {
     pub(crate) fn find(scope: Scope, id: &TaskId) -> Result<Option<Self>> {
-        let row = scope.get::<TaskRow>(id).map_err(graphql)?;
+        let row = match scope.get::<TaskRow>(id).map_err(graphql)? {
+            Some(row) => Some(row),
+            None => listing::never_placed(&scope, id).map_err(graphql)?,
+        };
         Ok(row.map(|row| Self { scope, row }))
     }
 
     /// A page of the tasks of one owner, or of all.
     pub(crate) async fn page(
         scope: &Scope,
-        pick: &Pick<TaskRow>,
+        owner: &Owner,
         args: &PageArgs,
         state: Option<Vec<PhaseKind>>,
     ) -> Result<Nodes<Self>> {
         let window = args.window().map_err(graphql)?;
-        let page = page::rows(scope, pick, window, |row| is_in(row, state.as_deref())).await.map_err(graphql)?;
-        Ok(page::connection(scope, page, |row| row.id.clone(), |row| Self { scope: scope.clone(), row }))
+        let page = listing::list(scope, owner, &window, state.as_deref()).await.map_err(graphql)?;
+        Ok(page::connection(scope, (page, window), |row| row.id.clone(), |row| Self { scope: scope.clone(), row }))
     }
 
     /// A page of the tasks that hold resources of an agent.
@@ -127,7 +133,7 @@ impl Task {
         self.row.phase.into()
     }
 
-    /// Since when it stands there.
+    /// Since when it stands there. A task that was never placed has waited since its job was submitted.
     async fn since(&self) -> MomentValue {
         self.row.since.into()
     }
@@ -281,25 +287,39 @@ pub struct TaskFilter {
 
 impl TaskFilter {
     async fn page(&self, scope: &Scope, args: &PageArgs) -> Result<Nodes<Task>> {
-        check_name::<JobId>("job", self.job.as_deref()).map_err(graphql)?;
-        check_name::<FrameworkId>("framework", self.framework.as_deref()).map_err(graphql)?;
+        let owner = self.owner(scope).map_err(graphql)?;
         if let Some(agent) = &self.agent {
             let agent = parse("agent", agent).map_err(graphql)?;
+            known::<AgentRow>(scope, "agent", &agent).map_err(graphql)?;
             return Task::page_on(scope, &agent, args, |row| {
                 self.is_of_owner(row) && is_in(row, self.state.as_deref())
             })
             .await;
         }
-        let pick = match (&self.job, &self.framework) {
-            (None, None) => Pick::all(),
-            (Some(job), None) => Pick::<TaskRow>::of_job(&parse("job", job).map_err(graphql)?),
-            (None, Some(framework)) => Pick::<TaskRow>::of_framework(&parse("framework", framework).map_err(graphql)?),
-            (Some(_), Some(_)) => {
-                let why = "a task is of a job or of a framework, not of both".to_owned();
-                return Err(graphql(RequestError::BadInput { field: "filter", why }));
+        Task::page(scope, &owner, args, self.state.clone()).await
+    }
+
+    /// Whose tasks are wanted; refuses an owner that does not exist.
+    fn owner(&self, scope: &Scope) -> std::result::Result<Owner, RequestError> {
+        match (&self.job, &self.framework) {
+            (None, None) => Ok(Owner::All),
+            (Some(job), None) => {
+                let job = parse("job", job)?;
+                known::<JobRow>(scope, "job", &job)?;
+                Ok(Owner::Job(job))
             }
-        };
-        Task::page(scope, &pick, args, self.state.clone()).await
+            (None, Some(framework)) => {
+                let framework = parse("framework", framework)?;
+                known::<FrameworkRow>(scope, "framework", &framework)?;
+                Ok(Owner::Framework(framework))
+            }
+            (Some(job), Some(framework)) => {
+                check_name::<JobId>("job", Some(job))?;
+                check_name::<FrameworkId>("framework", Some(framework))?;
+                let why = "a task is of a job or of a framework, not of both".to_owned();
+                Err(RequestError::BadInput { field: "filter", why })
+            }
+        }
     }
 
     fn is_of_owner(&self, row: &TaskRow) -> bool {
@@ -330,8 +350,8 @@ impl TaskQuery {
         Task::find(scope(ctx, at, min_offset).await?, &id)
     }
 
-    /// Tasks: those of jobs first, by job and index, then those of frameworks. A job's task that was
-    /// never placed has no row yet: its job counts it.
+    /// Tasks: those of jobs first, by job and index, then those of frameworks. A filter by a job,
+    /// framework or agent that does not exist is an error.
     #[allow(clippy::too_many_arguments, reason = "the arguments of a Relay page")]
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn tasks(

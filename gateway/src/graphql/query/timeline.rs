@@ -11,7 +11,7 @@ use crate::{
     error::RequestError,
     event::{EventCursor, Since},
     graphql::error::graphql,
-    graphql::page::limit,
+    graphql::page::{PAGE_MAX, limit},
     graphql::scalar::{OffsetText, TimeText},
 };
 
@@ -75,15 +75,23 @@ pub(crate) fn read(
     newest_first: bool,
 ) -> async_graphql::Result<Timeline> {
     let limit = limit("first", first).map_err(graphql)?;
-    let after = after.map(place).transpose().map_err(graphql)?;
+    if limit == 0 {
+        // No line is no place to continue from: `next` would say that there are no lines.
+        let error = RequestError::OutOfRange { field: "first", value: 0, min: 1, max: PAGE_MAX.into() };
+        return Err(graphql(error));
+    }
+    let after = after.map(|text| place(text, scope)).transpose().map_err(graphql)?;
     let direction = if newest_first { Direction::Backwards } else { Direction::Forwards };
     let found = scope.timeline(entity, after, limit, direction).map_err(graphql)?;
     let next = found.next.map(|(offset, index)| format!("{offset}:{index}"));
     Ok(Timeline { lines: found.entries.into_iter().map(TimelineLine).collect(), next })
 }
 
-fn place(text: &str) -> Result<(Offset, u32), RequestError> {
+fn place(text: &str, scope: &Scope) -> Result<(Offset, u32), RequestError> {
     match text.parse() {
+        Ok(Since::Event(EventCursor { offset, .. })) if offset > scope.offset() => {
+            Err(RequestError::Ahead { asked: offset, newest: scope.offset() })
+        }
         Ok(Since::Event(EventCursor { offset, index })) => Ok((offset, u32::try_from(index).unwrap_or(u32::MAX))),
         Ok(_) | Err(_) => Err(RequestError::BadInput { field: "after", why: format!("{text:?} is not a cursor") }),
     }

@@ -251,7 +251,7 @@ impl UsageQuery {
         Usage::of(scope(ctx, at, min_offset).await?)
     }
 
-    /// The totals of the cell at evenly spaced times, both ends included.
+    /// The totals of the cell at evenly spaced times, both ends included. Neither end may be in the future.
     #[graphql(complexity = "page::list_cost(points, child_complexity)")]
     async fn usage_over_time(
         &self,
@@ -264,6 +264,7 @@ impl UsageQuery {
         let (desk, caller) = (desk(ctx), caller(ctx));
         desk.reach(min_offset.map(Into::into).unwrap_or_default()).await.map_err(graphql)?;
         let times = spaced(from.0.0, until.0.0, points).map_err(graphql)?;
+        desk.check_past("until", TimeMs(until.0.0)).map_err(graphql)?;
         budget::look(times.len() as u64 * LOOKS_PER_DECISION).await.map_err(graphql)?;
         let point = |time: u64| {
             let time = TimeMs(time);

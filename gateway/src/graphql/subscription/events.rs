@@ -40,7 +40,7 @@ impl EventSubscription {
             .parse()
             .map_err(|why| graphql(RequestError::BadInput { field: "since", why: format!("{since:?} is {why}") }))?;
         let filter = filter.unwrap_or_default().filter().map_err(graphql)?;
-        let events = desk.follow(caller(ctx), place, filter).await.map_err(graphql)?;
+        let events = desk.follow(caller(ctx), ("since", place), filter).await.map_err(graphql)?;
         let state = Some((events, Vec::new().into_iter()));
         Ok(stream::unfold(state, move |state| {
             let desk = Arc::clone(&desk);

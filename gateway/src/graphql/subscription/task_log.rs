@@ -91,6 +91,10 @@ impl TaskLogSubscription {
         gateway: Option<String>,
     ) -> Result<impl Stream<Item = Result<LogPiece>> + use<>> {
         let task = parse("task", &task).map_err(graphql)?;
+        if from_byte.is_some() && tail_lines.is_some() {
+            let why = "give either fromByte or tailLines".to_owned();
+            return Err(graphql(RequestError::BadInput { field: "fromByte", why }));
+        }
         let from = match from_byte {
             Some(BytesText(byte)) => Start::Byte(byte),
             None => Start::LastLines(tail_lines.unwrap_or(TAIL_LINES)),
