@@ -172,17 +172,30 @@ impl Output {
         Ok(next.map_or(self.end, |segment| segment.start.max(wanted)))
     }
 
-    /// Where the last so many lines begin, looking back no further than `bytes_max`.
+    /// Where the last so many lines begin: at the oldest byte that is kept if there are fewer. Reads backwards, so many
+    /// bytes at a time.
     fn last_lines(&self, lines: u32, bytes_max: u64) -> io::Result<u64> {
-        let from = self.end.saturating_sub(bytes_max).max(self.oldest());
-        let tail = self.bytes(from, self.end - from)?;
-        let body = tail.strip_suffix(b"\n").unwrap_or(&tail);
-        let breaks = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at as u64);
-        let before = usize::try_from(lines).unwrap_or(usize::MAX).checked_sub(1);
-        Ok(match before {
-            None => self.end,
-            Some(skipped) => breaks.skip(skipped).map(|at| from + at + 1).next().unwrap_or(from),
-        })
+        let mut left = lines;
+        if left == 0 {
+            return Ok(self.end);
+        }
+        for segment in self.segments.iter().rev() {
+            let mut end = segment.end;
+            while end > segment.start {
+                let start = end.saturating_sub(bytes_max).max(segment.start);
+                let block = self.bytes(start, end - start)?;
+                let breaks = block.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
+                // The break at the very end closes the last line, and begins none.
+                for behind in breaks.map(|(at, _)| start + at as u64 + 1).filter(|behind| *behind < self.end) {
+                    left -= 1;
+                    if left == 0 {
+                        return Ok(behind);
+                    }
+                }
+                end = start;
+            }
+        }
+        Ok(self.oldest())
     }
 
     /// Up to `bytes_max` bytes from a position on, over the segments' borders but not over a gap.
@@ -274,6 +287,10 @@ mod tests {
         assert_eq!(story.read(ReadFrom::LastLines(2), 100).bytes, b"two\nthree\n");
         assert_eq!(story.read(ReadFrom::LastLines(9), 100).bytes, b"one\ntwo\nthree\n");
         assert_eq!(story.read(ReadFrom::LastLines(0), 100).bytes, b"");
+        // However little is read at a time, the first piece begins with the first of the lines.
+        for (lines, offset) in [(1, 8), (2, 4), (3, 0), (u32::MAX, 0)] {
+            assert_eq!(story.read(ReadFrom::LastLines(lines), 2).offset, offset, "{lines}");
+        }
         assert_eq!(story.read(ReadFrom::BeforeEnd(6), 4).bytes, b"thre");
     }
 

@@ -82,8 +82,14 @@ impl Cell {
         wait_for("the gateway to be ready", || {
             let status = self.up.as_mut().expect("just started").try_wait().expect("a child of this process");
             assert!(status.is_none(), "quipu up ended: {status:?}\n{}", self.messages());
-            self.client.is_ready().then_some(())
+            // A gateway may answer a moment before its process has said who it is, which `quipu down` needs.
+            (self.client.is_ready() && self.names_control_plane()).then_some(())
         });
+    }
+
+    fn names_control_plane(&self) -> bool {
+        let named = fs::read_to_string(self.dir().join("control.pid")).unwrap_or_default();
+        named.split_whitespace().next() == Some(&self.control_plane_pid().to_string())
     }
 
     /// Starts the control plane (again) and waits for nothing.

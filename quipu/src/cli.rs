@@ -225,8 +225,11 @@ mod tests {
             ("quipu run --ports -1 -- true", "'--ports <COUNT>'", "a whole number, 0 or more"),
             ("quipu run --cpu -1 -- true", "'--cpu <CPU>'", ""),
             ("quipu logs web.0 -n -5", "'--lines <LINES>'", "a whole number, 0 or more"),
-            ("quipu events -n -5", "'--lines <COUNT>'", "a whole number, 0 or more"),
-            ("quipu ps --limit -5", "'--limit <COUNT>'", "a whole number, 0 or more"),
+            ("quipu events -n -5", "'--lines <COUNT>'", "a whole number, 1 or more"),
+            ("quipu events -n 0", "'--lines <COUNT>'", "a whole number, 1 or more"),
+            ("quipu ps --limit -5", "'--limit <COUNT>'", "a whole number, 1 or more"),
+            ("quipu ps --limit 0", "'--limit <COUNT>'", "a whole number, 1 or more"),
+            ("quipu refusals --code Nope", "'--code <CODE>'", "JobExists"),
             ("quipu ps --at -5", "'--at <OFFSET|TIME>'", "expected an offset"),
             ("quipu role set web --weight 0", "'--weight <WEIGHT>'", "a whole number, 1 or more"),
         ];

@@ -108,6 +108,7 @@ fn of_request(code: Option<&str>) -> Option<&'static str> {
     match code? {
         "AHEAD" => Some("name an offset that was decided; `quipu cell` tells the newest"),
         "TRIMMED" => Some("history is kept for a limited time; `quipu cell` tells from which offset on"),
+        "NOT_FOUND" => Some("`quipu jobs --all`, `quipu ps --all` and `quipu agents` list what exists"),
         "HALTED" => Some("the gateway stopped reading the log; its own output says why, and a person must look"),
         "AGENT_UNAVAILABLE" => Some(
             "output is kept by the agent and read through a gateway that it is connected to: \

@@ -75,7 +75,7 @@ fn principal(said: Option<&str>) -> String {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Reading {
     /// As of when: an offset, a time such as 2026-07-29T10:15:00Z, or how long ago, as in 5m.
-    #[arg(long, value_name = "OFFSET|TIME", allow_negative_numbers = true)]
+    #[arg(long, value_name = "OFFSET|TIME", allow_hyphen_values = true)]
     pub(crate) at: Option<AtArg>,
 }
 
@@ -98,7 +98,7 @@ pub(crate) struct Listing {
     pub(crate) reading: Reading,
     /// How many to show at most.
     #[arg(long, value_name = "COUNT", default_value_t = LIMIT_DEFAULT, hide_default_value = true)]
-    #[arg(value_parser = parse::whole(0..=usize::MAX), allow_negative_numbers = true)]
+    #[arg(value_parser = parse::whole(1..=usize::MAX), allow_negative_numbers = true)]
     pub(crate) limit: usize,
 }
 
@@ -164,6 +164,7 @@ pub(crate) const DOCUMENTS: &[(&str, &str)] = &[
     ("agents", agents::DOCUMENT),
     ("cell", cell::DOCUMENT),
     ("events", events::DOCUMENT),
+    ("events of what", events::KNOWN),
     ("events -f", events::STREAM),
     ("follow", follow::EVENTS),
     ("frameworks", frameworks::DOCUMENT),

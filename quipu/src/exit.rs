@@ -15,7 +15,10 @@ use std::{
 
 use allocator::leader::checkpoint;
 
-use crate::{client, job_file, output::printable};
+use crate::{
+    client, job_file,
+    output::{printable, write_err},
+};
 
 /// Why the program ends otherwise than well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +83,7 @@ pub(crate) fn conclude(result: anyhow::Result<ExitCode>) -> ExitCode {
         // Whoever read the output has seen enough of it.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint!("{}", describe(&error, io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()));
+            write_err(&describe(&error, io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()));
             code_of(&error).into()
         }
     }

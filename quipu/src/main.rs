@@ -5,6 +5,8 @@
 //!                          └── server::*   ──> log, allocator, gateway, agent   parts of a cell, here
 //! ```
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "they panic if the reader has gone; `output` does not")]
+
 mod cli;
 mod client;
 mod command;

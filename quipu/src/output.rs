@@ -1,6 +1,7 @@
 //! How answers are written: aligned tables for people, JSON and YAML for programs.
 //!
-//! Only this file writes to standard output. Whatever is said beside an answer goes to standard error.
+//! Only this file writes to standard output and standard error: a reader that goes away, as `head` does, ends no
+//! program by a panic. Notices beside an answer go to standard error.
 
 pub(crate) mod node;
 
@@ -55,10 +56,20 @@ pub(crate) fn write_bytes(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
+/// Prints a line of a program that does not end with it: if its reader is gone, the program still has work to do.
+pub(crate) fn say(line: &str) {
+    let _ = write(&format!("{}\n", printable(line)));
+}
+
+/// Writes text to standard error as it is, if somebody reads there.
+pub(crate) fn write_err(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
 /// Says something beside the answer: progress, or what a person may want to know.
 pub(crate) fn notice(text: &str) {
-    // Where nobody can hear it, it is not worth failing for.
-    let _ = writeln!(io::stderr().lock(), "{}", printable(text));
+    write_err(&(printable(text) + "\n"));
 }
 
 /// Says something that passes: only to a person who looks on.

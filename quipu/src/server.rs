@@ -31,7 +31,9 @@ fn start_tracing(default: &str) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(filter)
-        .with_target(false);
+        .with_target(false)
+        // It would be printed to standard error, by a macro that panics if nobody reads there.
+        .log_internal_errors(false);
     // A second call, in tests, changes nothing.
     let _ = format.try_init();
 }

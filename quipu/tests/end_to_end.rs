@@ -14,8 +14,14 @@ mod commands;
 mod crashes;
 #[path = "end_to_end/damage.rs"]
 mod damage;
+#[path = "end_to_end/impossible.rs"]
+mod impossible;
 #[path = "end_to_end/limits.rs"]
 mod limits;
+#[path = "end_to_end/outputs.rs"]
+mod outputs;
+#[path = "end_to_end/patience.rs"]
+mod patience;
 #[path = "end_to_end/projections.rs"]
 mod projections;
 #[path = "end_to_end/submissions.rs"]

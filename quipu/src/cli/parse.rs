@@ -7,7 +7,7 @@ use command_log::kafka;
 use log_schema::{AgentId, Offset, Resources};
 use replay::whatif::{Changes, change};
 
-use crate::{duration, exit::one_line};
+use crate::{duration, exit::one_line, output::node::now_ms};
 
 /// Reads `NAME=VALUE`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
@@ -103,6 +103,7 @@ impl FromStr for AtArg {
         }
         let is_time = command_log::rfc3339::parse(text).is_some();
         match duration::parse(text) {
+            Ok(millis) if millis > now_ms() => Err("that is before 1970; `quipu cell` tells what is kept".into()),
             Ok(millis) => Ok(Self::Ago(millis)),
             Err(_) if is_time => Ok(Self::Time(text.into())),
             Err(_) => Err("expected an offset, a time such as 2026-07-29T10:15:00Z, or how long ago, as in 5m".into()),
@@ -126,7 +127,7 @@ mod tests {
         assert_eq!("2026-07-29T10:15:00Z".parse(), Ok(AtArg::Time("2026-07-29T10:15:00Z".into())));
         let zoned = "2026-07-29T10:15:00+01:00";
         assert_eq!(zoned.parse(), Ok(AtArg::Time(zoned.into())));
-        for text in ["", "yesterday", "-3", "5 minutes", "2026-07-29", "2026-02-30T00:00:00Z"] {
+        for text in ["", "yesterday", "-3", "5 minutes", "2026-07-29", "2026-02-30T00:00:00Z", "99999999d"] {
             assert!(text.parse::<AtArg>().is_err(), "{text}");
         }
     }

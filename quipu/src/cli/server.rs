@@ -324,7 +324,7 @@ pub(crate) struct Whatif {
     #[command(flatten)]
     pub(crate) place: LogPlace,
     /// Where history forks: an offset, a time such as 2026-07-29T10:15:00Z, or how long ago, as in 5m.
-    #[arg(long, value_name = "OFFSET|TIME", allow_negative_numbers = true)]
+    #[arg(long, value_name = "OFFSET|TIME", allow_hyphen_values = true)]
     pub(crate) at: Option<AtArg>,
     /// Another parameter, as in policy=spread; may be given several times.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse::change(Changes::add_set))]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use log_schema::{AgentId, Event, FrameworkId, JobId, TaskId};
 use serde_json::{Value, json};
 
-use super::{Context, runtime};
+use super::{Context, Failure, runtime};
 use crate::{
     cli::parse,
     client::socket::{Feed, Message, Socket},
@@ -18,7 +18,7 @@ use crate::{
 pub(crate) const DOCUMENT: &str = "
 query Events($filter: EventFilter!, $first: Int, $after: String, $last: Int, $before: String) {
   events(filter: $filter, first: $first, after: $after, last: $last, before: $before) {
-    lookedTo pageInfo { hasNextPage }
+    lookedTo pageInfo { hasNextPage hasPreviousPage }
     nodes { offset index cursor time commandOffset name job task agent framework offer role body }
   }
 }";
@@ -31,10 +31,24 @@ subscription Events($since: String!, $filter: EventFilter!) {
   }
 }";
 
+/// What is asked about the things that a filter names.
+pub(crate) const KNOWN: &str = "
+query EventSubjects(
+  $job: String!, $ofJob: Boolean!, $task: String!, $ofTask: Boolean!, $agent: String!, $ofAgent: Boolean!,
+  $framework: String!, $ofFramework: Boolean!
+) {
+  job(name: $job) @include(if: $ofJob) { name }
+  task(name: $task) @include(if: $ofTask) { name }
+  agent(name: $agent) @include(if: $ofAgent) { name }
+  framework(name: $framework) @include(if: $ofFramework) { name }
+}";
+
 /// How many events are shown where neither a place nor a number is given.
 const LINES_DEFAULT: usize = 50;
 /// How many events are asked for at a time.
 const PAGE_EVENTS: usize = 500;
+/// The most events that are shown where no place is given: they are held until the oldest of them is known.
+const NEWEST_MAX: usize = 10_000;
 
 /// `quipu events`.
 #[derive(Debug, clap::Args)]
@@ -56,7 +70,7 @@ pub(crate) struct Args {
     since: Option<String>,
     /// How many to show at most; without --since, the newest.
     #[arg(short = 'n', long = "lines", value_name = "COUNT")]
-    #[arg(value_parser = parse::whole(0..=usize::MAX), allow_negative_numbers = true)]
+    #[arg(value_parser = parse::whole(1..=usize::MAX), allow_negative_numbers = true)]
     lines: Option<usize>,
     /// Only these kinds, such as task.placed, or all of one sort, as in task; may be given several times.
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
@@ -111,6 +125,9 @@ fn filter(args: &Args) -> Value {
 
 async fn follow(args: &Args, since: &str, context: &Context) -> anyhow::Result<()> {
     let mut socket = Socket::open(context.client.address(), context.client.principal(), None).await?;
+    for (what, name) in unknown(args, context)? {
+        output::notice(&format!("there is no {what} {name} now; its events are shown as they come"));
+    }
     let variables = json!({ "since": since, "filter": filter(args) });
     socket.start(Feed { document: STREAM, variables, resume }).await;
     let mut left = args.lines.unwrap_or(usize::MAX);
@@ -134,7 +151,8 @@ pub(crate) fn resume(variables: &mut Value, data: &Value) {
 
 fn forwards(args: &Args, since: &str, context: &Context) -> anyhow::Result<()> {
     let mut after = json!(since);
-    let mut left = if since == "now" { 0 } else { args.lines.unwrap_or(usize::MAX) };
+    let most = if since == "now" { 0 } else { args.lines.unwrap_or(usize::MAX) };
+    let mut left = most;
     while left > 0 {
         let variables = json!({ "filter": filter(args), "first": PAGE_EVENTS.min(left), "after": after });
         let mut data = context.client.query(DOCUMENT, variables)?;
@@ -144,16 +162,71 @@ fn forwards(args: &Args, since: &str, context: &Context) -> anyhow::Result<()> {
             break;
         }
     }
+    if left == most {
+        tell_none(args, context)?;
+    }
     Ok(())
 }
 
 fn newest(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let wanted = args.lines.unwrap_or(LINES_DEFAULT).min(PAGE_EVENTS);
-    let data = context.client.query(DOCUMENT, json!({ "filter": filter(args), "last": wanted }))?;
-    if write(&data["events"]["nodes"], wanted, context)? == 0 {
-        output::notice("no events");
+    let wanted = args.lines.unwrap_or(LINES_DEFAULT);
+    if wanted > NEWEST_MAX {
+        let what = format!("at most {NEWEST_MAX} events are shown without --since, not {wanted}");
+        return Err(Failure::usage(what).hint("name where to begin, as in `quipu events --since start`").into());
+    }
+    let (mut pages, mut left, mut before) = (Vec::new(), wanted, Value::Null);
+    // A page looks at a limited number of decisions: behind an empty one there may be events that the filter wants.
+    while left > 0 {
+        let variables = json!({ "filter": filter(args), "last": PAGE_EVENTS.min(left), "before": before });
+        let mut data = context.client.query(DOCUMENT, variables)?;
+        let page = &mut data["events"];
+        let nodes = page["nodes"].take();
+        left -= nodes.as_array().map_or(0, Vec::len).min(left);
+        pages.push(nodes);
+        before = page["lookedTo"].take();
+        if page["pageInfo"]["hasPreviousPage"] != json!(true) || before.is_null() {
+            break;
+        }
+    }
+    for page in pages.iter().rev() {
+        write(page, wanted, context)?;
+    }
+    if left == wanted {
+        tell_none(args, context)?;
     }
     Ok(())
+}
+
+/// Says that there are no events, and which names of the filter nothing has.
+fn tell_none(args: &Args, context: &Context) -> anyhow::Result<()> {
+    output::notice("no events");
+    for (what, name) in unknown(args, context)? {
+        output::notice(&format!("there is no {what} {name}"));
+    }
+    Ok(())
+}
+
+/// The names of the filter that nothing has now.
+fn unknown(args: &Args, context: &Context) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let named = [
+        ("job", "ofJob", args.job.as_ref().map(ToString::to_string)),
+        ("task", "ofTask", args.task.as_ref().map(ToString::to_string)),
+        ("agent", "ofAgent", args.agent.as_ref().map(ToString::to_string)),
+        ("framework", "ofFramework", args.framework.as_ref().map(ToString::to_string)),
+    ];
+    if named.iter().all(|(_, _, name)| name.is_none()) {
+        return Ok(Vec::new());
+    }
+    let mut variables = json!({});
+    for (what, of, name) in &named {
+        variables[*what] = json!(name.as_deref().unwrap_or_default());
+        variables[*of] = json!(name.is_some());
+    }
+    let data = context.client.query(KNOWN, variables)?;
+    let missing = |(what, _, name): (&'static str, _, Option<String>)| {
+        name.filter(|_| data[what].is_null()).map(|name| (what, name))
+    };
+    Ok(named.into_iter().filter_map(missing).collect())
 }
 
 /// Writes so many events of an array at most, and returns how many.

@@ -1,6 +1,9 @@
 //! `quipu logs`: the output of a task, read through its agent.
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use log_schema::TaskId;
 use serde_json::{Value, json};
@@ -29,6 +32,11 @@ subscription TaskLog(
 
 /// What is asked about a job whose task is meant.
 pub(crate) const JOB: &str = "query LogsJob($job: String!) { job(name: $job) { count } }";
+
+/// How long `-f` waits for an agent that has no link to the gateway.
+const AGENT_AWAY_MAX: Duration = Duration::from_secs(60);
+/// How long it waits before it asks again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// `quipu logs`.
 #[derive(Debug, clap::Args)]
@@ -87,12 +95,29 @@ fn task(subject: &Subject, context: &Context) -> anyhow::Result<TaskId> {
 
 async fn show(task: &TaskId, args: &Args, context: &Context) -> anyhow::Result<u8> {
     let mut socket = Socket::open(context.client.address(), context.client.principal(), None).await?;
-    socket.start(feed(task, args)).await;
-    let mut reading = Reading { place: None, is_whole: args.lines.is_none(), code: 0 };
+    let mut feed = feed(task, args);
+    socket.start(feed.clone()).await;
+    let mut reading = Reading { place: None, is_whole: args.lines.is_none(), is_open: false, code: 0 };
+    let mut away_since = None;
     loop {
         match socket.next().await? {
-            Message::Item(_, data) => reading.write(task, Piece::read(&data)?)?,
+            Message::Item(_, data) => {
+                away_since = None;
+                (feed.resume)(&mut feed.variables, &data);
+                reading.write(task, Piece::read(&data)?)?;
+            }
             Message::Over(_) => return Ok(reading.code),
+            // After a restart, a gateway is often back before the agents are.
+            Message::Failed(_, error) if args.follow && error.code() == Some("AGENT_UNAVAILABLE") => {
+                if away_since.is_none() {
+                    output::notice(&format!("{error}; trying again"));
+                }
+                if away_since.get_or_insert_with(Instant::now).elapsed() > AGENT_AWAY_MAX {
+                    return Err(error.into());
+                }
+                tokio::time::sleep(AGAIN).await;
+                socket.start(feed.clone()).await;
+            }
             Message::Failed(_, error) => return Err(error.into()),
         }
     }
@@ -104,6 +129,8 @@ struct Reading {
     place: Option<Place>,
     /// All that is kept is wanted, from its first byte on.
     is_whole: bool,
+    /// The last line has no end yet.
+    is_open: bool,
     code: u8,
 }
 
@@ -116,7 +143,12 @@ impl Reading {
         if let Some(gap) = self.place.get_or_insert(Place(at)).take(&mut piece) {
             output::notice(&gap.notice("output", task.as_str()));
             self.code = OUTPUT_LOST;
+            // The next line is whole: it does not continue the one that the gap cuts.
+            if std::mem::take(&mut self.is_open) {
+                output::write("\n")?;
+            }
         }
+        self.is_open = piece.bytes.last().map_or(self.is_open, |byte| *byte != b'\n');
         output::write_bytes(&piece.bytes)
     }
 }

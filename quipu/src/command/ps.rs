@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use log_schema::{AgentId, FrameworkId, JobId};
 use serde_json::{Value, json};
 
-use super::{Context, Listing, count, why::reason};
+use super::{Context, Listing, why::reason};
 use crate::output::{self, Column, Node, left, right};
 
 /// What is asked.
@@ -23,10 +23,10 @@ query Tasks($filter: TaskFilter!, $first: Int, $after: String, $at: At) {
   }
 }";
 
-/// What is asked about the job whose tasks are listed: a task that was never placed is in no list.
+/// What is asked about the job whose tasks are listed.
 pub(crate) const JOB: &str = "
 query PsJob($job: String!, $at: At) {
-  job(name: $job, at: $at) { taskCounts { waiting } deferred { waiting reasons { reason agents } } }
+  job(name: $job, at: $at) { deferred { waiting reasons { reason agents } } }
 }";
 
 const COLUMNS: &[Column] = &[
@@ -92,26 +92,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let variables = json!({ "filter": filter(args), "at": args.listing.reading.at() });
     let page = context.client.list(DOCUMENT, "tasks", variables, args.listing.limit)?;
     output::list(context.format, "tasks", &page, COLUMNS)?;
-    let is_whole = page.nodes.len() < args.listing.limit;
-    let wants_waiting =
-        is_whole && args.agent.is_none() && (args.state.is_empty() || args.state.contains(&State::Waiting));
-    if let Some(job) = args.job.as_ref().filter(|_| wants_waiting) {
-        let data = context.client.query(JOB, json!({ "job": job, "at": args.listing.reading.at() }))?;
-        let listed = page.nodes.iter().filter(|task| task["state"] == "WAITING").count() as u64;
-        never_placed(&Node::of(&data), listed).iter().for_each(|notice| output::notice(notice));
+    let is_any_waiting = page.nodes.iter().any(|task| task["state"] == "WAITING");
+    if let Some(job) = args.job.as_ref().filter(|_| is_any_waiting) {
+        let data = context.client.query(JOB, json!({ "job": job, "at": { "offset": page.as_of } }))?;
+        let deferred = Node::of(&data).at("/job/deferred");
+        if !deferred.is_absent("") {
+            output::notice(&format!("{job}: {}", reason::sentence(&deferred)));
+        }
     }
     if let Some(job) = args.job.as_ref().filter(|_| page.nodes.is_empty()) {
         output::notice(&format!("`quipu job {job}` and `quipu why {job}` tell more"));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// What is to be said of tasks that wait and were never placed: only the job knows of them.
-fn never_placed(data: &Node<'_>, listed: u64) -> Option<String> {
-    let waiting = data.number("/job/taskCounts/waiting").saturating_sub(listed);
-    let why = (!data.is_absent("/job/deferred")).then(|| reason::sentence(&data.at("/job/deferred")));
-    let why = why.map_or_else(String::new, |why| format!(" ({why})"));
-    (waiting > 0).then(|| format!("{} never placed yet, without agent or output{why}", count(waiting, "task")))
 }
 
 fn filter(args: &Args) -> Value {
@@ -151,16 +143,6 @@ mod tests {
         for (run, text) in known {
             assert_eq!(end(&Node::new(&run, 0)), text);
         }
-    }
-
-    #[test]
-    fn tasks_that_were_never_placed_are_told_beside_the_list() {
-        let reasons = json!([{ "reason": "CPU_TAKEN", "agents": 1 }]);
-        let job =
-            json!({ "job": { "taskCounts": { "waiting": 3 }, "deferred": { "waiting": 3, "reasons": reasons } } });
-        let told = never_placed(&Node::of(&job), 1).expect("two are in no list");
-        assert!(told.starts_with("2 tasks never placed yet, without agent or output (3 tasks wait: "), "{told}");
-        assert_eq!(never_placed(&Node::of(&job), 3), None);
     }
 
     #[test]

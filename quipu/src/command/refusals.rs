@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use log_schema::Principal;
+use log_schema::{Principal, Refusal};
 use serde_json::json;
 
 use super::{Context, Listing};
@@ -37,10 +37,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     who: Option<Principal>,
     /// Only refusals of this name, such as JobExists.
-    #[arg(long, value_name = "CODE")]
-    code: Option<String>,
+    #[arg(long, value_name = "CODE", value_parser = code)]
+    code: Option<&'static str>,
     #[command(flatten)]
     listing: Listing,
+}
+
+fn code(text: &str) -> Result<&'static str, String> {
+    let mut names = Refusal::ALL.iter().map(|(_, name)| *name);
+    let known = names.clone().collect::<Vec<_>>().join(" ");
+    names.find(|name| *name == text).ok_or_else(|| format!("refusals are {known}"))
 }
 
 /// Lists refusals.

@@ -9,7 +9,7 @@ use log_schema::Principal;
 use tokio::sync::watch;
 
 use super::{LAST_WAIT, layout::Layout, open_log, run_to_end, start_tracing, stop_on_signal};
-use crate::{cli, memory};
+use crate::{cli, memory, output};
 
 /// Runs an allocator until it is told to stop.
 pub fn run(args: &cli::Allocator) -> anyhow::Result<ExitCode> {
@@ -33,7 +33,7 @@ async fn allocate(args: &cli::Allocator) -> anyhow::Result<()> {
         take_over_after: Some(Duration::from_millis(args.take_over_ms)),
         agent_silent_after: silence(args.agent_silent_ms),
     };
-    println!("allocator {} of {place}", config.node);
+    output::say(&format!("allocator {} of {place}", config.node));
     let leader = Leader::start(log, config, stop)?;
     leader.ended().await;
     leader.join().await

@@ -16,7 +16,7 @@ use nix::{
 };
 
 use super::layout::{Layout, PidFile};
-use crate::cli;
+use crate::{cli, output};
 
 /// How long a process may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,10 +29,10 @@ pub fn run(args: &cli::Down) -> anyhow::Result<ExitCode> {
     let agent = end(&layout.agent_pid(), "agent")?;
     let tasks = if args.kill_tasks { end_tasks(&layout)? } else { 0 };
     if args.kill_tasks {
-        println!("ended {tasks} tasks");
+        output::say(&format!("ended {tasks} tasks"));
     }
     if !(control || agent || tasks > 0) {
-        println!("nothing runs in {}", layout.root().display());
+        output::say(&format!("nothing runs in {}", layout.root().display()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -89,6 +89,6 @@ fn end(file: &PidFile, what: &str) -> anyhow::Result<bool> {
         }
         std::thread::sleep(LOOK_EVERY);
     }
-    println!("ended the {what} (process {pid})");
+    output::say(&format!("ended the {what} (process {pid})"));
     Ok(true)
 }

@@ -9,7 +9,7 @@ use command_log::kafka::{self, KafkaTelemetry};
 use super::{layout::Layout, open_log, run_to_end, start_tracing, stop_on_signal};
 use crate::{
     cli::{self, server::KafkaOptions},
-    memory,
+    memory, output,
 };
 
 /// Runs a gateway until it is told to stop.
@@ -26,7 +26,7 @@ async fn serve_until_stopped(args: &cli::Gateway) -> anyhow::Result<()> {
     let gateway = start(&place, &args.log.options, &args.dir, args.listen).await?;
     let url = format!("http://{}", gateway.local_addr());
     Layout::new(&args.dir).write_gateway_url(&url)?;
-    println!("gateway of {place}: {url}/graphql");
+    output::say(&format!("gateway of {place}: {url}/graphql"));
     tokio::select! {
         _ = stop.wait_for(|stopped| *stopped) => gateway.stop().await.context("the gateway failed"),
         halted = gateway.halted() => Err(halted).context("the gateway halted"),

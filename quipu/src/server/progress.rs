@@ -1,11 +1,13 @@
 //! How far a long reading has come, on standard error and only for people.
 
 use std::{
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     time::{Duration, Instant},
 };
 
-/// How often the line is written anew.
+use crate::output;
+
+/// How often the line is written again.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
 
 /// One line that is written over and over.
@@ -29,15 +31,13 @@ impl Progress {
         }
         self.shown = Some(Instant::now());
         let percent = at.next.0.saturating_mul(100) / at.end.0.max(1);
-        eprint!("\r{} {} of {} records ({percent} %)", self.what, at.next, at.end);
-        // A terminal that is gone needs no progress.
-        let _ = std::io::stderr().flush();
+        output::write_err(&format!("\r{} {} of {} records ({percent} %)", self.what, at.next, at.end));
     }
 
     /// Clears the line.
     pub fn done(&self) {
         if self.shown.is_some() {
-            eprint!("\r\x1b[K");
+            output::write_err("\r\x1b[K");
         }
     }
 }

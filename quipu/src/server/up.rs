@@ -12,7 +12,7 @@ use super::{
     allocator::silence, layout::Layout, local_agent, local_agent::LocalAgent, plane::Plane, start_tracing,
     stop_on_signal,
 };
-use crate::{cli, memory};
+use crate::{cli, memory, output};
 
 /// Runs the cell until it is told to stop.
 pub fn run(args: &cli::Up) -> anyhow::Result<ExitCode> {
@@ -57,7 +57,9 @@ async fn up(args: &cli::Up) -> anyhow::Result<()> {
     layout.control_pid().remove();
     // What ended the leader says more than that it has ended.
     stopped.and(ended)?;
-    eprintln!("stopped. Tasks and their agent go on; `quipu up` takes the cell up again, `quipu down` ends the agent.");
+    output::notice(
+        "stopped. Tasks and their agent go on; `quipu up` takes the cell up again, `quipu down` ends the agent.",
+    );
     Ok(())
 }
 
@@ -72,6 +74,6 @@ fn listen_address(asked: SocketAddr, layout: &Layout) -> SocketAddr {
 }
 
 fn tell_where(url: &str, layout: &Layout) {
-    println!("quipu is up: {url}/graphql   (directory {})", layout.root().display());
-    println!("next: quipu --gateway {url} run -- echo hello");
+    output::say(&format!("quipu is up: {url}/graphql   (directory {})", layout.root().display()));
+    output::say(&format!("next: quipu --gateway {url} run -- echo hello"));
 }

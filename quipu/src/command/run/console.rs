@@ -1,7 +1,7 @@
 //! Output of tasks on our own two streams: as it is from one task, line by line from several.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
 
@@ -49,16 +49,31 @@ pub(super) struct Console {
     is_named: bool,
     /// The beginnings of lines that have no end yet.
     begun: BTreeMap<(String, Stream), Vec<u8>>,
+    /// The streams whose last line has no end yet.
+    open: BTreeSet<Stream>,
 }
 
 impl Console {
     pub(super) fn new(is_named: bool) -> Self {
-        Self { is_named, begun: BTreeMap::new() }
+        Self { is_named, ..Self::default() }
     }
 
     /// Writes a piece of output.
     pub(super) fn write(&mut self, task: &str, stream: Stream, bytes: &[u8]) -> io::Result<()> {
-        stream.write(&self.lines(task, stream, bytes))
+        let lines = self.lines(task, stream, bytes);
+        match lines.last() {
+            None => return Ok(()),
+            Some(b'\n') => self.open.remove(&stream),
+            Some(_) => self.open.insert(stream),
+        };
+        stream.write(&lines)
+    }
+
+    /// Ends the line that a gap in the output cuts, so that the next line is whole.
+    pub(super) fn cut(&mut self, task: &str, stream: Stream) -> io::Result<()> {
+        let rest = self.begun.remove(&(task.into(), stream)).filter(|rest| !rest.is_empty());
+        let end = if self.open.remove(&stream) { b"\n".to_vec() } else { Vec::new() };
+        stream.write(&rest.map_or(end, |rest| named(task, &rest)))
     }
 
     /// What can be written now; the rest waits for the end of its line.
@@ -99,6 +114,17 @@ mod tests {
     fn the_output_of_one_task_is_as_it_is() {
         let mut console = Console::new(false);
         assert_eq!(console.lines("a.0", Stream::Out, b"half a li\xff"), b"half a li\xff");
+    }
+
+    #[test]
+    fn a_line_that_a_gap_cuts_is_ended_once() {
+        let mut console = Console::new(false);
+        for (bytes, is_open) in [(&b"half"[..], true), (b"", true), (b" a line\n", false), (b"half", true)] {
+            console.write("a.0", Stream::Err, bytes).expect("written");
+            assert_eq!(console.open.contains(&Stream::Err), is_open);
+        }
+        console.cut("a.0", Stream::Err).expect("written");
+        assert!(console.open.is_empty());
     }
 
     #[test]

@@ -130,6 +130,7 @@ impl<'a> Session<'a> {
                     if let Some(gap) = wanted.place.take(&mut piece) {
                         output::notice(&gap.notice(wanted.stream.word(), &wanted.task));
                         self.is_output_lost = true;
+                        self.console.cut(&wanted.task, wanted.stream)?;
                     }
                     self.console.write(&wanted.task, wanted.stream, &piece.bytes)?;
                 }

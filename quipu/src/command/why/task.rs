@@ -8,7 +8,8 @@ use crate::{command::ps::end, output::Node};
 /// What is to be told of a task; `data` holds `task`, and `job` where it is a job's.
 pub(super) fn story(id: &TaskId, data: &Node<'_>) -> String {
     let (task, job) = (data.at("/task"), data.at("/job"));
-    if data.is_absent("/task") {
+    let is_first = task.word("/state") == "waiting" && task.is_absent("/run");
+    if data.is_absent("/task") || is_first {
         return unplaced(id, &job);
     }
     let mut sentences = vec![stands(id, &task)];
@@ -23,7 +24,7 @@ pub(super) fn story(id: &TaskId, data: &Node<'_>) -> String {
     sentences.join("\n") + "\n" + &history::lines(&task.at("/timeline"))
 }
 
-/// A task that no agent was ever found for has no row: its job tells of it.
+/// A task that no agent was ever found for: its job tells of it.
 fn unplaced(id: &TaskId, job: &Node<'_>) -> String {
     if !job.is_absent("/ended") || !job.is_absent("/stopping") {
         return format!("Task {id} was never placed: its job is {}.\n", job.word("/state"));

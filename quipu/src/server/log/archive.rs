@@ -17,6 +17,7 @@ use super::{Told, copy::BATCH_BYTES};
 use crate::{
     cli,
     exit::Failure,
+    output,
     server::{
         layout::Layout,
         open_log::{self, Place, ToRead},
@@ -43,7 +44,7 @@ pub(super) async fn archive(args: &cli::Archive) -> anyhow::Result<Told> {
         follow(&mut archive, &*log, args, stop).await?;
     }
     let whole = verify(&archive)?;
-    eprintln!("note: {not_seen}");
+    output::notice(&format!("note: {not_seen}"));
     Ok(Told { did: "archived", records: whole.next.0 - had.0, whole })
 }
 
@@ -78,7 +79,7 @@ async fn follow(
             reached = log.wait_past(last) => reached?,
         }
         seal_until(archive, log, last.next(), args).await?;
-        println!("archived up to offset {}", archive.next());
+        output::say(&format!("archived up to offset {}", archive.next()));
     }
 }
 
@@ -132,8 +133,8 @@ pub(super) async fn trim(args: &cli::Trim) -> anyhow::Result<Told> {
     compare(&archive, log, marks.low, below).await?;
     let low = if below > marks.low { trimmed.forget(below).await? } else { marks.low };
     if low > marks.low && matches!(place, Place::Directory(_)) {
-        eprintln!(
-            "note: whoever needs what was trimmed names the archive from now on: `quipu up --archive`, audit, export"
+        output::notice(
+            "note: name the archive from now on wherever trimmed records are needed: `quipu up --archive`, audit, export",
         );
     }
     Ok(Told { did: "forgot", records: low.0 - marks.low.0, whole })

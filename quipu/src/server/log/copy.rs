@@ -16,6 +16,7 @@ use super::Told;
 use crate::{
     cli,
     exit::Failure,
+    output,
     server::{
         layout::Layout,
         open_log::{self, Place, ToRead},
@@ -39,7 +40,7 @@ pub(super) async fn export(args: &cli::Export) -> anyhow::Result<Told> {
     let mut show = |next| progress.show(Reached { next, end: high });
     let written = file::write(&*log, (Offset(0), Chain::default()), high, &args.file, &mut show).await?;
     progress.done();
-    eprintln!("note: {not_seen}");
+    output::notice(&format!("note: {not_seen}"));
     Ok(Told { did: "wrote", records: records_of(&written), whole: written })
 }
 
