@@ -142,6 +142,8 @@ pub(crate) struct Agent {
     strayed: Option<Offset>,
     /// The cell lost a part of its log, and has not said yet what it takes to be here.
     is_astray: bool,
+    /// The link ended for good because another agent has the name; the agent ends when its tasks have ended.
+    turned_away: Option<remote::Error>,
     /// Starts of the lost part that are ending, each with a start of the same number that waits for it.
     lost: BTreeMap<TaskKey, Option<Box<Placement>>>,
     capacity: Resources,
@@ -181,6 +183,12 @@ impl Agent {
                     return Ok(());
                 }
                 self.take(input)?;
+            }
+            // Not at once: a supervisor that is being looked for has not been told yet.
+            if self.tasks.are_none()
+                && let Some(error) = self.turned_away.take()
+            {
+                return Err(error.into());
             }
             self.tell();
         }
@@ -237,6 +245,7 @@ impl Agent {
             Inbound::OutOfRange => {
                 tracing::warn!("the gateway cannot go on from where this agent was; starting afresh");
             }
+            Inbound::Ended(error @ remote::Error::IdentityTaken { .. }) => self.turned_away(error),
             Inbound::Ended(error) => return Err(error.into()),
             Inbound::Strayed(position) => self.stray(position),
             Inbound::Message(FromGateway::Expected { epoch, to, chain, tasks }) => {
@@ -253,13 +262,30 @@ impl Agent {
         Ok(())
     }
 
+    /// The cell has another agent under this name. It gave up what runs here as lost and may have placed it again,
+    /// so nothing of it may run on.
+    fn turned_away(&mut self, error: remote::Error) {
+        let alive = self.tasks.alive();
+        if !alive.is_empty() {
+            tracing::error!(
+                agent = %self.id,
+                error = &error as &dyn std::error::Error,
+                tasks = alive.len(),
+                "another agent took this one's name; ending the tasks of this one, which the cell has given up"
+            );
+        }
+        alive.into_iter().for_each(|key| self.kill(key, None));
+        self.turned_away = Some(error);
+    }
+
     /// Says what this agent has, as a command of its own each time.
     fn announce(&mut self) {
         self.announced += 1;
         let key = Key::new(format!("report:{}:{}", now(), self.announced)).expect("words and numbers make a key");
         let (capacity, attributes) = (self.capacity.clone(), self.attributes.clone());
         let (identity, strayed) = (self.identity.clone(), self.strayed.take());
-        self.reports.add(Report::Agent { key, capacity, attributes, identity, strayed });
+        let tasks_max = self.tasks.room();
+        self.reports.add(Report::Agent { key, capacity, attributes, tasks_max, identity, strayed });
     }
 
     fn running(&mut self, key: TaskKey) {

@@ -32,6 +32,8 @@ pub(crate) enum Report {
         key: Key,
         capacity: Resources,
         attributes: BTreeMap<CompactString, CompactString>,
+        /// How many tasks at once its own limits leave room for.
+        tasks_max: u32,
         identity: AgentIdentity,
         strayed: Option<Offset>,
     },
@@ -133,11 +135,11 @@ impl Reports {
                 let envelope = Envelope { principal, key, caused_by: status.placed_at, class: Class::Intrinsic };
                 self.status(status).to_record(&envelope)
             }
-            Report::Agent { key, capacity, attributes, identity, strayed } => {
+            Report::Agent { key, capacity, attributes, tasks_max, identity, strayed } => {
                 let envelope = Envelope { principal, key: key.clone(), caused_by: None, class: Class::Exogenous };
                 let (agent, capacity, attributes) = (self.agent.clone(), capacity.clone(), attributes.clone());
-                let (identity, strayed) = (Some(identity.clone()), *strayed);
-                let body = ReportAgentV1 { agent, capacity, attributes, identity, strayed };
+                let (tasks_max, identity, strayed) = (Some(*tasks_max), Some(identity.clone()), *strayed);
+                let body = ReportAgentV1 { agent, capacity, attributes, tasks_max, identity, strayed };
                 Command::ReportAgent(body).to_record(&envelope)
             }
         }

@@ -19,11 +19,12 @@ mod ground;
 mod home;
 mod launch;
 mod life;
+mod memory;
 mod pump;
 mod reap;
 mod signals;
 
-use std::{io::Write, path::Path, process::ExitCode, time::Duration};
+use std::{io::Write, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 pub use ground::unmet;
 use log_schema::{
@@ -37,6 +38,7 @@ use crate::{
     sandbox::{self, Ended, Sandbox, Spec, now},
 };
 use life::Life;
+use memory::KernelKills;
 use signals::Signals;
 
 /// What the supervisor says on its standard output when the program runs.
@@ -116,10 +118,12 @@ fn run(sandbox: &Sandbox, spec: &Spec, signals: &Signals) -> Ended {
     }
     // The agent may be gone; it will find the file then.
     let _ = std::io::stdout().write_all(RUNNING).and_then(|()| std::io::stdout().flush());
-    if let Err(error) = home::watch(sandbox.dir()) {
+    let kills = Arc::new(KernelKills::default());
+    let (group, seen) = (spec.group.clone(), Arc::clone(&kills));
+    if let Err(error) = home::watch(sandbox.dir(), move || seen.look(group.oom_kills())) {
         eprintln!("cannot see whether the sandbox stays: {error}");
     }
-    Life::new(spec, leader).until_over(sandbox, signals, pumps)
+    Life::new(spec, leader, kills).until_over(sandbox, signals, pumps)
 }
 
 /// Writes how the task ended. This process is the only one that knows, so it stays until that is written,

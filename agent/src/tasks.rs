@@ -200,6 +200,16 @@ impl Tasks {
         None
     }
 
+    /// How many tasks at once there is room for.
+    pub(crate) fn room(&self) -> u32 {
+        u32::try_from(self.room.tasks_max).unwrap_or(u32::MAX)
+    }
+
+    /// Whether no task is alive.
+    pub(crate) fn are_none(&self) -> bool {
+        self.alive.is_empty()
+    }
+
     /// Every task that is alive, in order.
     pub(crate) fn alive(&self) -> Vec<TaskKey> {
         self.alive.keys().cloned().collect()

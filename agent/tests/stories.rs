@@ -16,3 +16,5 @@ mod supervised;
 mod supervisor;
 #[path = "stories/task.rs"]
 mod task;
+#[path = "stories/turned_away.rs"]
+mod turned_away;

@@ -123,7 +123,7 @@ async fn exchange(
     let (connection, newer) = match desk.agents.connect(&query.agent, number(query), queue.clone()) {
         Ok(connected) => connected,
         Err(Refused::Older) => return Some(superseded()),
-        Err(Refused::Taken { holder }) => return Some(taken(query, &holder)),
+        Err(Refused::Taken { holder }) => return Some(contested(query, &holder)),
     };
     queue.send(expected).await.ok()?;
     tokio::select! {
@@ -143,6 +143,12 @@ fn number(query: &protocol::Query) -> Number {
 fn taken(query: &protocol::Query, holder: &AgentIdentity) -> (u16, String) {
     let why = format!("{} is up in directory {holder}: give another --id, or end that one first", query.agent);
     (protocol::CLOSE_IDENTITY_TAKEN, why)
+}
+
+/// Turns away an agent for now: another directory is connected under its name, and these rows do not say whose the
+/// name is. The cell decides by their reports, and the one that it refuses loses its link.
+fn contested(query: &protocol::Query, other: &AgentIdentity) -> (u16, String) {
+    (CLOSE_TRY_AGAIN, format!("directory {other} is connected as {} too, until the cell has decided", query.agent))
 }
 
 /// Writes what is queued, and closes when told to.

@@ -241,6 +241,9 @@ pub struct ReportAgentV1 {
     /// What constraints are compared with.
     #[serde(default)]
     pub attributes: BTreeMap<CompactString, CompactString>,
+    /// How many tasks at once the agent's own limits leave room for; absent if nothing but `capacity` bounds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks_max: Option<u32>,
     /// Which directory the agent works in; absent if the agent cannot tell, as a modelled one cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<AgentIdentity>,

@@ -160,6 +160,9 @@ bodies! {
         capacity: Resources,
         /// What constraints are compared with.
         attributes: BTreeMap<CompactString, CompactString>,
+        /// How many tasks at once it has room for; absent if nothing but `capacity` bounds them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tasks_max: Option<u32>,
     }
     /// The body of [`Event::AgentChanged`].
     AgentChangedV1 {
@@ -169,6 +172,9 @@ bodies! {
         capacity: Resources,
         /// What constraints are compared with now.
         attributes: BTreeMap<CompactString, CompactString>,
+        /// How many tasks at once it has room for now; absent if nothing but `capacity` bounds them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tasks_max: Option<u32>,
     }
     /// The body of [`Event::AgentOvercommitted`].
     AgentOvercommittedV1 {

@@ -125,6 +125,8 @@ refusals! {
     LaunchesExceedOffers { asked: Box<Resources>, offered: Box<Resources> } = 89, "the tasks need {asked}, the offers hold {offered}";
     /// The task's name is not legal.
     TaskNameIllegal { detail: String } = 90, "the name of a task is illegal: {detail}";
+    /// The agent's own limits leave less room than the launches take.
+    AgentFull { agent: AgentId, asked: u32, left: u32 } = 91, "agent {agent} has room for {left} more tasks, not for {asked}";
 
     /// A weight outside its bounds.
     WeightOutOfRange { role: RoleName, weight: u32, min: u32, max: u32 } = 100, "role {role} cannot weigh {weight}, only {min} to {max}";

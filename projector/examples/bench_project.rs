@@ -134,7 +134,13 @@ fn agent(number: u32) -> AgentId {
 
 fn admitted(number: u32) -> Event {
     let capacity = Resources::of(MilliCpu(1_000_000), MiB(1_000_000));
-    Event::AgentAdmitted(AgentAdmittedV1 { agent: agent(number), number, capacity, attributes: [].into() })
+    Event::AgentAdmitted(AgentAdmittedV1 {
+        agent: agent(number),
+        number,
+        capacity,
+        attributes: [].into(),
+        tasks_max: None,
+    })
 }
 
 fn need() -> Resources {

@@ -30,7 +30,8 @@ fn record(principal: &str, key: &str, class: Class, command: &Command) -> Record
 fn join(name: &str) -> Record {
     let agent = AgentId::new(name).expect("an agent id");
     let capacity = Resources::of(MilliCpu(4000), MiB(4096));
-    let report = ReportAgentV1 { agent, capacity, attributes: [].into(), identity: None, strayed: None };
+    let report =
+        ReportAgentV1 { agent, capacity, attributes: [].into(), tasks_max: None, identity: None, strayed: None };
     record(name, "join", Class::Exogenous, &Command::ReportAgent(report))
 }
 

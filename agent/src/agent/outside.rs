@@ -100,7 +100,6 @@ pub async fn run(config: Config) -> Result<(), Error> {
 
     let mut attributes = machine::attributes();
     attributes.insert("limits".into(), layout.attribute().into());
-    attributes.insert("tasks-max".into(), room.tasks_max.to_string().into());
     attributes.extend(config.attributes);
     let _groups = RemoveGroups { layout: layout.clone(), held: groups };
     let starter = Starter {
@@ -118,6 +117,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
         identity: identity.identity,
         strayed: None,
         is_astray: false,
+        turned_away: None,
         lost: BTreeMap::new(),
         capacity,
         attributes,

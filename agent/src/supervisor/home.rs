@@ -13,13 +13,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const STACK_BYTES: usize = 64 * 1024;
 
 /// Sends this process SIGTERM once the directory is gone, also if another one is in its place. To be called when
-/// the program was started: no thread may be there while the supervisor forks.
-pub(super) fn watch(sandbox: &Path) -> io::Result<()> {
+/// the program was started: no thread may be there while the supervisor forks. `at_each_look` is called once a second.
+pub(super) fn watch(sandbox: &Path, at_each_look: impl Fn() + Send + 'static) -> io::Result<()> {
     let (path, first) = (sandbox.to_owned(), name(sandbox)?);
     // The signal wakes the supervisor's own loop, which ends the task as on any SIGTERM: with its grace.
     // Not inotify: a user has 128 instances of it, and a machine has more tasks.
     let look = move || {
         while !is_gone(&path, first) {
+            at_each_look();
             std::thread::park_timeout(LOOK_EVERY);
         }
         eprintln!("the sandbox is gone; ending the task");

@@ -7,7 +7,10 @@
 //!
 //! The end that is told is the end of the main process. Whatever else ends, and how, is at most a note.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use log_schema::{
     TaskState,
@@ -20,6 +23,7 @@ use nix::{
 
 use super::{
     ended,
+    memory::KernelKills,
     pump::Pumps,
     reap::{Exit, Reaped, reap},
     signals::{Signals, Woken},
@@ -49,6 +53,7 @@ pub(super) struct Life<'a> {
     exit: Option<(Exit, Instant)>,
     /// When no process was left.
     gone: Option<Instant>,
+    kills: Arc<KernelKills>,
 }
 
 /// All of the task is to end.
@@ -71,10 +76,10 @@ enum Stop {
 
 impl<'a> Life<'a> {
     /// The life of a program that was started just now.
-    pub(super) fn new(spec: &'a Spec, leader: i32) -> Self {
+    pub(super) fn new(spec: &'a Spec, leader: i32, kills: Arc<KernelKills>) -> Self {
         let leader = Pid::from_raw(leader);
         let (ending, stop, started) = (None, Stop::Nobody, Instant::now());
-        Self { spec, leader, started, ending, stop, has_children: true, exit: None, gone: None }
+        Self { spec, leader, started, ending, stop, has_children: true, exit: None, gone: None, kills }
     }
 
     /// Stays with the task until it is over, and says how it ended.
@@ -219,7 +224,7 @@ impl<'a> Life<'a> {
             Exit::Signal(signal) => (None, Some(signal)),
             Exit::Lost => (None, None),
         };
-        let (state, reason) = reason(self.stop, exit, oom_kills);
+        let (state, reason) = reason(self.stop, exit, self.kills.recent(oom_kills));
         let ran_ms = u64::try_from((at - self.started).as_millis()).ok();
         let message = self.note(exit, reason, oom_kills);
         ended(state, EndV1 { exit_code, signal, ran_ms, message, ..EndV1::because(reason) })
@@ -239,13 +244,13 @@ impl<'a> Life<'a> {
 }
 
 /// The state and the reason follow from how the main process ended, and from who asked for it.
-fn reason(stop: Stop, exit: Exit, oom_kills: u64) -> (TaskState, EndReason) {
+fn reason(stop: Stop, exit: Exit, recent_oom_kills: u64) -> (TaskState, EndReason) {
     match (stop, exit) {
         (Stop::Cell, _) => (TaskState::Killed, EndReason::Requested),
         (Stop::Nobody, Exit::Code(0)) => (TaskState::Finished, EndReason::Exited),
         (Stop::Nobody, Exit::Code(_)) => (TaskState::Failed, EndReason::Exited),
         // The kernel's only way to enforce the limit; a process that exits was not ended by it.
-        (Stop::Nobody, Exit::Signal(number)) if number == Signal::SIGKILL as i32 && oom_kills > 0 => {
+        (Stop::Nobody, Exit::Signal(number)) if number == Signal::SIGKILL as i32 && recent_oom_kills > 0 => {
             (TaskState::Failed, EndReason::OutOfMemory)
         }
         (Stop::Nobody | Stop::Stranger, _) => (TaskState::Failed, EndReason::Signalled),

@@ -50,8 +50,8 @@ struct State {
     answers: Vec<FromAgent>,
     ask: Vec<FromGateway>,
     queries: Vec<String>,
-    /// The next connection that resumes is told that the log lost its place.
-    strays: bool,
+    /// The next connection that resumes is closed with this code.
+    closes: Option<u16>,
     /// Appends are taken but not answered, and the connection is closed at the first.
     drops_appends: bool,
 }
@@ -245,8 +245,13 @@ impl Cell {
             state.view.truncate(1);
             (state.next, state.answered) = (1, 0);
             state.expected.clear();
-            state.strays = true;
+            state.closes = Some(CLOSE_STRAYED);
         });
+    }
+
+    /// Closes the next connection of an agent with a memory.
+    pub fn closes(&self, code: u16) {
+        self.change(|state| state.closes = Some(code));
     }
 
     /// What the cell will say on the next connection.
@@ -397,11 +402,11 @@ async fn connection(stream: TcpStream, state: Arc<Mutex<State>>, changed: watch:
     };
     let Ok(mut socket) = accept_hdr_async(stream, callback).await else { return };
     let from = query.split('&').find_map(|pair| pair.strip_prefix("from=")?.parse::<u64>().ok());
-    let strays;
+    let closes;
     let (greeting, mut sent) = {
         let mut state = state.lock().expect("no panic");
         state.queries.push(query);
-        strays = from.is_some() && std::mem::take(&mut state.strays);
+        closes = from.and_then(|_| state.closes.take());
         let to = state.answered.checked_sub(1).map(Offset);
         let expected =
             FromGateway::Expected { epoch: EpochNumber(1), to, chain: Chain::default(), tasks: state.expected.clone() };
@@ -409,8 +414,8 @@ async fn connection(stream: TcpStream, state: Arc<Mutex<State>>, changed: watch:
     };
     changed.send_modify(|count| *count += 1);
     let mut news = changed.subscribe();
-    if strays {
-        let _ = socket.close(Some(CloseFrame { code: CLOSE_STRAYED.into(), reason: "".into() })).await;
+    if let Some(code) = closes {
+        let _ = socket.close(Some(CloseFrame { code: code.into(), reason: "".into() })).await;
         return;
     }
     if socket.send(Message::Binary(greeting.encode())).await.is_err() {

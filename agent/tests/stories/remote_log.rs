@@ -15,7 +15,14 @@ fn report() -> Record {
     let key = Key::new("report:1").expect("a legal key");
     let envelope = Envelope { principal, key, caused_by: None, class: Class::Exogenous };
     let attributes = std::collections::BTreeMap::new();
-    let body = ReportAgentV1 { agent: me(), capacity: Resources::default(), attributes, identity: None, strayed: None };
+    let body = ReportAgentV1 {
+        agent: me(),
+        capacity: Resources::default(),
+        attributes,
+        tasks_max: None,
+        identity: None,
+        strayed: None,
+    };
     Command::ReportAgent(body).to_record(&envelope)
 }
 

@@ -174,6 +174,17 @@ fn passing_the_memory_limit_is_told_from_any_other_end() {
 }
 
 #[test]
+fn a_main_process_that_somebody_kills_long_after_a_child_passed_the_limit_was_not_out_of_memory() {
+    let Some(layout) = layout_or_skip(Controller::Memory) else { return };
+    let script = "sh -c 'x=$(head -c 200000000 /dev/zero | tr \"\\0\" x)'; sleep 4; kill -9 $$";
+    let mut task = Supervised::new("killed.0").limits(layout, 0, 32).shell(script).start();
+    let ended = task.ended();
+    assert_eq!((ended.state, ended.end.reason), (TaskState::Failed, EndReason::Signalled), "{ended:?}");
+    let note = ended.end.message.as_deref().unwrap_or_default();
+    assert!(note.contains("for passing the memory limit"), "{note}");
+}
+
+#[test]
 fn a_limit_on_cpu_slows_a_busy_task_down() {
     let Some(layout) = layout_or_skip(Controller::Cpu) else { return };
     let busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; times";

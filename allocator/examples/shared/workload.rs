@@ -49,6 +49,7 @@ impl Workload {
             agent: machine_id(number),
             capacity,
             attributes: BTreeMap::new(),
+            tasks_max: None,
             identity: None,
             strayed: None,
         };

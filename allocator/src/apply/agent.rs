@@ -19,7 +19,7 @@ use crate::state::{
 
 impl State {
     pub(crate) fn agent_admitted(&mut self, event: &AgentAdmittedV1) {
-        let AgentAdmittedV1 { agent, number, capacity, attributes } = event.clone();
+        let AgentAdmittedV1 { agent, number, capacity, attributes, tasks_max } = event.clone();
         self.agents.insert(Agent {
             id: agent,
             number,
@@ -33,6 +33,7 @@ impl State {
             ports_held: BTreeMap::new(),
             capacity,
             attributes,
+            tasks_max,
             allocated: Resources::default(),
             offered: Resources::default(),
             tasks: Hosted::default(),
@@ -50,6 +51,7 @@ impl State {
         let agent = self.agents.get_mut(number);
         assert!(agent.offered.is_empty(), "offers of an agent are rescinded before it changes");
         agent.attributes.clone_from(&event.attributes);
+        agent.tasks_max = event.tasks_max;
         agent.free = agent.left();
         self.reclassify(number);
         self.room_changed(number);

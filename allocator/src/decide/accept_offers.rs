@@ -46,6 +46,7 @@ pub(super) fn decide(emit: &mut Emit<'_>, command: AcceptOffersV1) -> Result<(),
     check_new(emit.state, number, &launches, &tasks)?;
     check_sum(&launches, &offered)?;
     let tasks: Vec<_> = tasks.into_iter().collect::<Result<_, _>>()?;
+    check_room_for(emit.state, agent, tasks.len())?;
 
     // The filter first: what is left over must not be offered to the same framework at once.
     set_filter(emit, number, agent, filter_ms);
@@ -105,6 +106,15 @@ fn check_launch_count(launches: &[LaunchV1]) -> Result<(), Refusal> {
     too_many_in_one("tasks", launches.len(), LAUNCHES_PER_COMMAND_MAX)?;
     let bytes = launches.iter().map(|launch| encoded_len(launch) + LAUNCH_BYTES_ADDED).sum();
     too_many_in_one("bytes of tasks", bytes, LAUNCH_BYTES_PER_COMMAND_MAX)
+}
+
+/// An offer does not hold the agent's room for tasks: that may have gone to jobs since it was made.
+fn check_room_for(state: &State, agent: AgentNo, launches: usize) -> Result<(), Refusal> {
+    let (agent, asked) = (state.agents.get(agent), u32::try_from(launches).unwrap_or(u32::MAX));
+    match agent.tasks_left() {
+        Some(left) if asked > left => Err(Refusal::AgentFull { agent: agent.id.clone(), asked, left }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// The id of a launched task, if its name is legal.

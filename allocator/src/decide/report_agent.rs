@@ -92,18 +92,18 @@ fn check_known(known: &Agent) -> Result<(), Refusal> {
 }
 
 fn admit(emit: &mut Emit<'_>, command: ReportAgentV1) {
-    let ReportAgentV1 { agent, capacity, attributes, .. } = command;
+    let ReportAgentV1 { agent, capacity, attributes, tasks_max, .. } = command;
     let number = emit.state.agents.next_number();
-    emit.emit(Event::AgentAdmitted(AgentAdmittedV1 { agent, number, capacity, attributes }));
+    emit.emit(Event::AgentAdmitted(AgentAdmittedV1 { agent, number, capacity, attributes, tasks_max }));
 }
 
 /// What the agent has now is the truth, whatever its tasks hold.
 fn update(emit: &mut Emit<'_>, command: ReportAgentV1) {
-    let ReportAgentV1 { agent, capacity, attributes, .. } = command;
+    let ReportAgentV1 { agent, capacity, attributes, tasks_max, .. } = command;
     let number = emit.state.agents.number(&agent).expect("looked up before");
     let known = emit.state.agents.get(number);
     let (away, offers) = (!known.is_up(), known.offers.clone());
-    if known.capacity != capacity || known.attributes != attributes {
+    if (&known.capacity, &known.attributes, known.tasks_max) != (&capacity, &attributes, tasks_max) {
         for offer in offers {
             emit.emit(Event::OfferEnded(OfferEndedV1 { offer, reason: OfferEnd::AgentChanged }));
         }
@@ -114,7 +114,7 @@ fn update(emit: &mut Emit<'_>, command: ReportAgentV1) {
             let event = AgentOvercommittedV1 { agent: agent.clone(), used, capacity: capacity.clone() };
             emit.emit(Event::AgentOvercommitted(event));
         }
-        emit.emit(Event::AgentChanged(AgentChangedV1 { agent: agent.clone(), capacity, attributes }));
+        emit.emit(Event::AgentChanged(AgentChangedV1 { agent: agent.clone(), capacity, attributes, tasks_max }));
         relieve_if_enough(emit, number);
     }
     if away {

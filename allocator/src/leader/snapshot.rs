@@ -23,7 +23,7 @@ use super::{
 use crate::state::State;
 
 /// The version of the file. A file of another version is passed over.
-const VERSION: u16 = 4;
+const VERSION: u16 = 5;
 /// How many snapshots are kept.
 const KEPT: usize = 2;
 const DIGEST_BYTES: usize = 32;

@@ -27,7 +27,7 @@ pub fn reason(ask: &Ask, agent: &Agent) -> Option<Reason> {
         () if agent.overcommitted => Some(Reason::AgentOvercommitted),
         () if agent.suspended.is_some() => Some(Reason::AgentSuspended),
         () if !meets(&ask.constraints, agent) => Some(Reason::ConstraintUnmet),
-        () => too_small(ask, &agent.capacity).or_else(|| taken(ask, &agent.free)),
+        () => too_small(ask, &agent.capacity).or_else(|| taken(ask, &agent.free)).or(Some(Reason::TasksTaken)),
     }
 }
 

@@ -76,6 +76,8 @@ pub struct Agent {
     pub capacity: Resources,
     /// What constraints are compared with.
     pub attributes: BTreeMap<CompactString, CompactString>,
+    /// How many tasks at once its own limits leave room for, if it says.
+    pub tasks_max: Option<u32>,
     /// What its tasks hold.
     pub allocated: Resources,
     /// What is out in offers.
@@ -111,7 +113,13 @@ impl Agent {
 
     /// Whether new work may go to it.
     pub fn takes_work(&self) -> bool {
-        self.is_up() && !self.overcommitted && self.suspended.is_none()
+        self.is_up() && !self.overcommitted && self.suspended.is_none() && self.tasks_left() != Some(0)
+    }
+
+    /// How many more tasks it has room for, if it says. None are left where it has more than it said last.
+    pub fn tasks_left(&self) -> Option<u32> {
+        let here = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
+        self.tasks_max.map(|tasks_max| tasks_max.saturating_sub(here))
     }
 
     /// What is left of its capacity. Nothing while it is overcommitted, even of what it has enough of: a

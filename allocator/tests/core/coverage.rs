@@ -15,6 +15,7 @@ const STORIES: &[&str] = &[
     include_str!("story_of_placement.rs"),
     include_str!("story_of_refusals.rs"),
     include_str!("story_of_restarts.rs"),
+    include_str!("story_of_room_for_tasks.rs"),
     include_str!("story_of_shares.rs"),
     include_str!("story_of_unwell_agents.rs"),
 ];

@@ -84,6 +84,7 @@ fn bytes_may_say_more_custom_resources_than_text_and_are_refused() {
             agent,
             capacity,
             attributes: BTreeMap::new(),
+            tasks_max: None,
             identity: None,
             strayed: None,
         }),

@@ -21,6 +21,7 @@ mod story_of_offers;
 mod story_of_placement;
 mod story_of_refusals;
 mod story_of_restarts;
+mod story_of_room_for_tasks;
 mod story_of_shares;
 mod story_of_unwell_agents;
 mod tell;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! agent a1 cpu=4 mem=8Gi ports=31000-31009 licences=2 rack=r1      words are attributes, numbers custom resources
+//! agent a1 cpu=4 mem=8Gi tasks-max=20 in=d1      its room for tasks, and its directory
 //! job db kind=service count=2 cpu=1.5 mem=512Mi in.rack=r1|r2 restart=any limit=3 backoff=100 backoff_max=1000
 //! status db.0 failed end=ports_held held=31000      end= names what kept it from starting
 //! status db.0 running      status db.0 failed exit=1      status db.0 killed inc=3 on=a2
@@ -133,10 +134,12 @@ fn grace(words: &mut Words) -> Option<u64> {
 fn report_agent(words: &mut Words) -> Command {
     let identity = words.take("in").map(|identity| identity.parse().expect("an identity"));
     let strayed = words.take("strayed").map(|obeyed| Offset(obeyed.parse().expect("an offset")));
+    let tasks_max = words.take("tasks-max").map(|tasks| tasks.parse().expect("a number of tasks"));
     // Last, since any name with a number that is left is taken for a custom resource.
     let capacity = words.resources();
     let attributes = words.take_all("").into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-    Command::ReportAgent(ReportAgentV1 { agent: words.id::<AgentId>(1), capacity, attributes, identity, strayed })
+    let agent = words.id::<AgentId>(1);
+    Command::ReportAgent(ReportAgentV1 { agent, capacity, attributes, tasks_max, identity, strayed })
 }
 
 fn submit_job(words: &mut Words) -> Command {

@@ -127,7 +127,7 @@ fn amounts(random: &mut Random, most: u64) -> String {
 
 fn extras(random: &mut Random) -> String {
     let mut extras = String::new();
-    let all = [" gpu=2", " ports=100-107", " seats=3", " disk=5Gi", " rack=r1", " rack=r2", " ssd=yes"];
+    let all = [" gpu=2", " ports=100-107", " seats=3", " disk=5Gi", " rack=r1", " rack=r2", " ssd=yes", " tasks-max=3"];
     for extra in all {
         if random.one_in(4) && !(extra.contains("rack") && extras.contains("rack")) {
             extras.push_str(extra);

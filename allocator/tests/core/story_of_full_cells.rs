@@ -34,7 +34,13 @@ fn a_cell_holds_so_many_agents_and_no_more() {
     for number in 0..65_535 {
         let agent = format!("a{number}").parse().expect("an id");
         let (capacity, attributes) = (resources(), BTreeMap::new());
-        cell.state.apply(&Event::AgentAdmitted(AgentAdmittedV1 { agent, number, capacity, attributes }));
+        cell.state.apply(&Event::AgentAdmitted(AgentAdmittedV1 {
+            agent,
+            number,
+            capacity,
+            attributes,
+            tasks_max: None,
+        }));
     }
     assert_snapshot!(tell(&mut cell, "
         agent last cpu=1 mem=1Gi

@@ -57,11 +57,19 @@ pub(crate) fn event(event: &Event) -> String {
     if about.is_empty() { name.to_owned() } else { format!("{name} {about}") }
 }
 
+fn tasks_max(tasks_max: Option<u32>) -> String {
+    tasks_max.map_or(String::new(), |tasks_max| format!(" tasks-max={tasks_max}"))
+}
+
 fn about(event: &Event) -> String {
     match event {
         Event::TimeAdvanced(e) => e.now.to_string(),
-        Event::AgentAdmitted(e) => format!("{} {}{}", e.agent, e.capacity, pairs(&e.attributes)),
-        Event::AgentChanged(e) => format!("{} {}{}", e.agent, e.capacity, pairs(&e.attributes)),
+        Event::AgentAdmitted(e) => {
+            format!("{} {}{}{}", e.agent, e.capacity, pairs(&e.attributes), tasks_max(e.tasks_max))
+        }
+        Event::AgentChanged(e) => {
+            format!("{} {}{}{}", e.agent, e.capacity, pairs(&e.attributes), tasks_max(e.tasks_max))
+        }
         Event::AgentOvercommitted(e) => format!("{} has {}, its tasks hold {}", e.agent, e.capacity, e.used),
         Event::AgentRelieved(e) => e.agent.to_string(),
         Event::AgentStartFailed(e) => {

@@ -82,6 +82,7 @@ pub(crate) fn agent(name: &str) -> Command {
         agent: AgentId::new(name).expect("legal"),
         capacity: "cpu=4 mem=8Gi".parse().expect("legal"),
         attributes: std::collections::BTreeMap::new(),
+        tasks_max: None,
         identity: None,
         strayed: None,
     })

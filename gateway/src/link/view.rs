@@ -46,11 +46,13 @@ const MESSAGE_BYTES: usize = MESSAGE_BYTES_MAX / 2;
 
 /// What is expected of the agent, and the view from there on, or from where the agent was.
 pub(super) async fn begin(desk: &Arc<Desk>, query: &Query) -> Result<(FromGateway, Follower), (u16, String)> {
+    let since = desk.rows.as_of(None).map_err(later)?.offset();
     refuse_taken_name(desk, query)?;
     let remembered = remembered(desk, query).await?;
     let (expected, as_of) = expected(desk, &query.agent).await.map_err(later)?;
     let (cursor, to) = remembered.unwrap_or(as_of);
-    Ok((expected, Follower { cursor, view: View::new(query.agent.clone(), to) }))
+    let view = View::new(query.agent.clone(), to);
+    Ok((expected, Follower { cursor, view, query: query.clone(), since }))
 }
 
 /// By the rows: the agent that has the name may be connected to another gateway. These rows may be behind; the
@@ -69,14 +71,17 @@ fn refuse_taken_name(desk: &Arc<Desk>, query: &Query) -> Result<(), (u16, String
 pub(super) struct Follower {
     cursor: Cursor,
     view: View,
+    query: Query,
+    /// Whose the name is was looked up as of here; what older decisions say of that is history.
+    since: Offset,
 }
 
 impl Follower {
     /// Sends the view, until the link ends.
-    pub(super) async fn send(mut self, desk: &Desk, queue: &mpsc::Sender<FromGateway>) -> End {
+    pub(super) async fn send(mut self, desk: &Arc<Desk>, queue: &mpsc::Sender<FromGateway>) -> End {
         loop {
-            if let Err(error) = self.step(desk).await {
-                return Some(later(error));
+            if let Err(end) = self.step(desk).await {
+                return Some(end);
             }
             for message in self.view.messages() {
                 queue.send(message).await.ok()?;
@@ -84,19 +89,51 @@ impl Follower {
         }
     }
 
-    async fn step(&mut self, desk: &Desk) -> Result<(), RequestError> {
+    async fn step(&mut self, desk: &Arc<Desk>) -> Result<(), (u16, String)> {
         let entries = tokio::select! {
-            entries = self.cursor.step() => entries?,
+            entries = self.cursor.step() => entries.map_err(later)?,
             () = self.view.patience_over() => Vec::new(),
         };
         if entries.is_empty() {
             self.view.flush();
         }
         for entry in entries {
-            self.view.take(desk, entry).await?;
+            self.mind_name(desk, &entry).await?;
+            self.view.take(desk, entry).await.map_err(later)?;
         }
         Ok(())
     }
+
+    /// Ends the link of an agent whose name the cell gave to another directory, or refused to this one: links of
+    /// both may have opened before the cell decided.
+    async fn mind_name(&self, desk: &Arc<Desk>, entry: &Entry) -> Result<(), (u16, String)> {
+        let Entry::Decision(decided) = entry else { return Ok(()) };
+        let is_refused = refuses_name(&decided.decision, &self.query);
+        if decided.offset <= self.since || !(is_refused || gives_name_away(&decided.decision, &self.query)) {
+            return Ok(());
+        }
+        desk.rows.wait_for(decided.offset).await.map_err(later)?;
+        refuse_taken_name(desk, &self.query)?;
+        // Refused, but the name has become free since: the agent has to report again.
+        let again = || (CLOSE_TRY_AGAIN, format!("{} was another directory's, and is free again", self.query.agent));
+        if is_refused { Err(again()) } else { Ok(()) }
+    }
+}
+
+fn refuses_name(decision: &DecisionV1, query: &Query) -> bool {
+    decision.answers.iter().any(|answer| match &answer.refusal {
+        Some(Refusal::AgentIdentityTaken { agent, identity, .. }) => {
+            *agent == query.agent && *identity == query.identity
+        }
+        _ => false,
+    })
+}
+
+fn gives_name_away(decision: &DecisionV1, query: &Query) -> bool {
+    decision.events().any(|event| match event {
+        Event::AgentIdentified(e) => e.agent == query.agent && e.identity != query.identity,
+        _ => false,
+    })
 }
 
 fn later(error: impl Into<RequestError>) -> (u16, String) {

@@ -105,8 +105,14 @@ impl Cell {
     pub async fn admit(&self, agent: &str) -> Offset {
         let agent = AgentId::new(agent).unwrap();
         let capacity = "cpu=8 mem=8Gi ports=31000-31099".parse().unwrap();
-        let report =
-            ReportAgentV1 { agent: agent.clone(), capacity, attributes: [].into(), identity: None, strayed: None };
+        let report = ReportAgentV1 {
+            agent: agent.clone(),
+            capacity,
+            attributes: [].into(),
+            tasks_max: None,
+            identity: None,
+            strayed: None,
+        };
         self.command(&format!("agent:{agent}"), Command::ReportAgent(report)).await
     }
 

@@ -11,8 +11,9 @@ use command_log::{
     reader::{Reader, Verdict},
 };
 use log_schema::{
-    AgentId, AnswerV1, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, FrameworkId, Incarnation, JobId,
-    OfferId, Offset, Principal, Refusal, Resources, TaskId, decision::AskedV1, event::*, job::JobSpecV1,
+    AgentId, AgentIdentity, AnswerV1, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, FrameworkId,
+    Incarnation, JobId, OfferId, Offset, Principal, Refusal, Resources, TaskId, decision::AskedV1, event::*,
+    job::JobSpecV1,
 };
 
 /// What the leader remembers.
@@ -20,6 +21,7 @@ use log_schema::{
 pub struct Leader {
     /// What is left of each agent: neither held by a task nor offered.
     agents: BTreeMap<AgentId, Resources>,
+    identities: BTreeMap<AgentId, AgentIdentity>,
     jobs: BTreeMap<JobId, JobSpecV1>,
     tasks: BTreeMap<TaskId, (AgentId, Incarnation)>,
     /// The offers that stand.
@@ -144,15 +146,21 @@ impl Leader {
         Event::TaskPlaced(TaskPlacedV1 { task, incarnation, agent: agent.clone(), resources, run })
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "handlers of one table have one signature")]
     fn report(&mut self, report: log_schema::command::ReportAgentV1) -> Said {
-        let log_schema::command::ReportAgentV1 { agent, capacity, attributes, identity, .. } = report;
+        let log_schema::command::ReportAgentV1 { agent, capacity, attributes, tasks_max, identity, .. } = report;
+        match (self.identities.get(&agent).cloned(), &identity) {
+            (Some(holder), Some(identity)) if holder != *identity => {
+                return Err(Refusal::AgentIdentityTaken { agent, identity: identity.clone(), holder });
+            }
+            (_, Some(identity)) => drop(self.identities.insert(agent.clone(), identity.clone())),
+            (_, None) => {}
+        }
         if self.agents.contains_key(&agent) {
             return Ok(Vec::new());
         }
         let number = u32::try_from(self.agents.len()).unwrap();
         self.agents.insert(agent.clone(), capacity.clone());
-        let admitted = AgentAdmittedV1 { agent: agent.clone(), number, capacity, attributes };
+        let admitted = AgentAdmittedV1 { agent: agent.clone(), number, capacity, attributes, tasks_max };
         let identified = identity.map(|identity| Event::AgentIdentified(AgentIdentifiedV1 { agent, identity }));
         Ok([Event::AgentAdmitted(admitted)].into_iter().chain(identified).collect())
     }

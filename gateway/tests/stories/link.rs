@@ -312,10 +312,7 @@ async fn a_connection_that_its_agent_gave_up_never_ousts_the_newer_one() {
 async fn an_agent_from_another_directory_is_turned_away_while_the_first_is_up() {
     let cell = Cell::led().await;
     let url = || format!("http://{}", cell.addr());
-    let capacity = "cpu=8 mem=8Gi".parse().unwrap();
-    let (agent, identity) = (AgentId::new("a1").unwrap(), Some(AgentIdentity::new("d1").unwrap()));
-    let report = ReportAgentV1 { agent, capacity, attributes: [].into(), identity, strayed: None };
-    cell.command("agent:a1", Command::ReportAgent(report)).await;
+    report_from_d1(&cell).await;
     let data = cell.query("agent(name: \"a1\") { identity strayed }").await;
     assert_eq!(data["agent"], json!({ "identity": "d1", "strayed": null }));
     // No link is open: the name is taken by what the cell knows, whichever gateway the first one uses.
@@ -325,6 +322,37 @@ async fn an_agent_from_another_directory_is_turned_away_while_the_first_is_up() 
     assert!(error.to_string().contains("give another --id, or end that one first"), "{error}");
     let mut first = Agent::open(url(), "a1", "d1", 1, None);
     first.expected().await;
+}
+
+#[tokio::test]
+async fn of_two_directories_that_join_under_one_name_at_once_the_one_that_the_cell_refuses_loses_its_link() {
+    let cell = Cell::led().await;
+    // The cell knows neither when their links open, as when each has a gateway of its own.
+    let mut loser = Agent::open(format!("http://{}", cell.addr()), "a1", "d2", 1, None);
+    loser.expected().await;
+    report_from_d1(&cell).await;
+    let error = end_of(&mut loser).await;
+    assert!(matches!(error, remote::Error::IdentityTaken { .. }), "{error}");
+    let mut winner = Agent::open(format!("http://{}", cell.addr()), "a1", "d1", 1, None);
+    winner.expected().await;
+}
+
+#[tokio::test]
+async fn of_two_links_under_one_name_of_which_the_cell_knows_neither_the_second_waits() {
+    let cell = Cell::led().await;
+    let mut first = raw_link(&cell, "agent=a1&identity=d1&run=1&connection=1").await;
+    assert!(matches!(first.next().await, Some(Ok(Message::Binary(_)))), "it is served");
+    let mut second = raw_link(&cell, "agent=a1&identity=d2&run=1&connection=1").await;
+    let Some(Ok(Message::Close(Some(close)))) = second.next().await else { panic!("no close frame") };
+    assert_eq!(u16::from(close.code), 1013, "not for good, after which an agent ends its tasks: {close:?}");
+}
+
+/// Has a1 join from the directory d1, as through another gateway.
+async fn report_from_d1(cell: &Cell) {
+    let (agent, identity) = (AgentId::new("a1").unwrap(), Some(AgentIdentity::new("d1").unwrap()));
+    let capacity = "cpu=8 mem=8Gi".parse().unwrap();
+    let report = ReportAgentV1 { agent, capacity, attributes: [].into(), tasks_max: None, identity, strayed: None };
+    cell.command("agent:a1", Command::ReportAgent(report)).await;
 }
 
 /// How a link ends for good.

@@ -178,6 +178,7 @@ async fn a_custom_resource_that_no_agent_has_is_named() {
         agent: AgentId::new("a1").expect("an id"),
         capacity,
         attributes: [].into(),
+        tasks_max: None,
         identity: None,
         strayed: None,
     };

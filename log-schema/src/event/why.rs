@@ -95,4 +95,6 @@ pub enum Reason {
     PortsTaken,
     /// What is left of a custom resource is less than the task needs.
     CustomTaken,
+    /// The agent's own limits leave no room for one more task beside those on it.
+    TasksTaken,
 }

@@ -42,18 +42,25 @@ pub(crate) fn samples() -> Vec<Sample> {
 
 fn of_agents() -> Vec<(Fill, Event)> {
     let agent = agent();
-    let admitted = |capacity, attributes| AgentAdmittedV1 { agent: agent.clone(), number: 11, capacity, attributes };
+    let admitted = |capacity, attributes, tasks_max| AgentAdmittedV1 {
+        agent: agent.clone(),
+        number: 11,
+        capacity,
+        attributes,
+        tasks_max,
+    };
     let overcommitted = |used, capacity| AgentOvercommittedV1 { agent: agent.clone(), used, capacity };
     let ports = || PortRanges::new(vec![(31_000, 31_001), (40_000, 40_000)]).expect("legal");
     let start_failed =
         AgentStartFailedV1 { agent: agent.clone(), task: task_of_job(), fault: StartFault::Machine, counts_ms: 60_000 };
     let suspended = AgentSuspendedV1 { agent: agent.clone(), suspended_ms: 30_000, suspensions: 1 };
-    let changed = |capacity, attributes| AgentChangedV1 { agent: agent.clone(), capacity, attributes };
+    let changed =
+        |capacity, attributes, tasks_max| AgentChangedV1 { agent: agent.clone(), capacity, attributes, tasks_max };
     vec![
-        (Full, Event::AgentAdmitted(admitted(resources(), attributes()))),
-        (Bare, Event::AgentAdmitted(admitted(Resources::default(), BTreeMap::new()))),
-        (Full, Event::AgentChanged(changed(resources(), attributes()))),
-        (Bare, Event::AgentChanged(changed(Resources::default(), BTreeMap::new()))),
+        (Full, Event::AgentAdmitted(admitted(resources(), attributes(), Some(74)))),
+        (Bare, Event::AgentAdmitted(admitted(Resources::default(), BTreeMap::new(), None))),
+        (Full, Event::AgentChanged(changed(resources(), attributes(), Some(74)))),
+        (Bare, Event::AgentChanged(changed(Resources::default(), BTreeMap::new(), None))),
         (Full, Event::AgentOvercommitted(overcommitted(resources(), Resources::default()))),
         (Bare, Event::AgentOvercommitted(overcommitted(Resources::default(), Resources::default()))),
         (Full, Event::AgentRelieved(AgentRelievedV1 { agent: agent.clone() })),
@@ -73,7 +80,12 @@ fn of_agents() -> Vec<(Fill, Event)> {
 }
 
 fn of_jobs() -> Vec<(Fill, Event)> {
-    let reasons = BTreeMap::from([(Reason::AgentAway, 1), (Reason::CpuTooSmall, 300), (Reason::PortsTaken, 2)]);
+    let reasons = BTreeMap::from([
+        (Reason::AgentAway, 1),
+        (Reason::CpuTooSmall, 300),
+        (Reason::PortsTaken, 2),
+        (Reason::TasksTaken, 4),
+    ]);
     let deferred = |reasons| PlacementDeferredV1 { job: job(), waiting: 299, reasons };
     vec![
         (Full, Event::JobAccepted(Box::new(JobAcceptedV1 { spec: spec_full() }))),

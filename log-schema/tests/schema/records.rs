@@ -95,8 +95,8 @@ fn jobs() -> Vec<(Class, Command, Command)> {
 }
 
 fn agents() -> Vec<(Class, Command, Command)> {
-    let report = |capacity, attributes, identity, strayed| {
-        Command::ReportAgent(ReportAgentV1 { agent: agent(), capacity, attributes, identity, strayed })
+    let report = |capacity, attributes, tasks_max, identity, strayed| {
+        Command::ReportAgent(ReportAgentV1 { agent: agent(), capacity, attributes, tasks_max, identity, strayed })
     };
     let update = |task, state, end| {
         let (incarnation, observed) = (Incarnation(3), TimeMs(1_700_000_000_001));
@@ -105,8 +105,8 @@ fn agents() -> Vec<(Class, Command, Command)> {
     vec![
         (
             Class::Exogenous,
-            report(resources(), attributes(), Some(identity()), Some(Offset(65_536))),
-            report(Resources::default(), BTreeMap::new(), None, None),
+            report(resources(), attributes(), Some(74), Some(identity()), Some(Offset(65_536))),
+            report(Resources::default(), BTreeMap::new(), None, None, None),
         ),
         same(
             Class::Exogenous,

@@ -94,5 +94,6 @@ fn of_frameworks() -> Vec<(Fill, Refusal)> {
         (Full, exceed(resources(), resources())),
         (Bare, exceed(Resources::default(), Resources::default())),
         (Full, Refusal::TaskNameIllegal { detail: "task name is empty".into() }),
+        (Full, Refusal::AgentFull { agent: agent(), asked: 5, left: 2 }),
     ]
 }

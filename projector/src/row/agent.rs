@@ -18,7 +18,7 @@ use crate::{
 /// The name of this projection.
 pub const NAME: &str = "agents";
 /// Its version; see [`super::VERSIONS`].
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// One machine. A machine that is admitted again under the same id begins a new row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub struct AgentRow {
     /// What constraints are compared with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<CompactString, CompactString>,
+    /// How many tasks at once its own limits leave room for, if it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks_max: Option<u32>,
     /// What its tasks hold, ports by number included.
     pub used: Resources,
     /// What stands offered to frameworks.
@@ -131,7 +134,7 @@ impl AgentRow {
 type Agents = Table<AgentRow>;
 
 pub(crate) fn admitted(agents: &mut Agents, now: &Now, event: &AgentAdmittedV1) -> Result<(), Fault> {
-    let AgentAdmittedV1 { agent, number, capacity, attributes } = event.clone();
+    let AgentAdmittedV1 { agent, number, capacity, attributes, tasks_max } = event.clone();
     agents.put(AgentRow {
         id: agent,
         number,
@@ -140,6 +143,7 @@ pub(crate) fn admitted(agents: &mut Agents, now: &Now, event: &AgentAdmittedV1) 
         state: AgentState::Up,
         capacity,
         attributes,
+        tasks_max,
         used: Resources::default(),
         offered: Resources::default(),
         tasks: 0,
@@ -157,6 +161,7 @@ pub(crate) fn admitted(agents: &mut Agents, now: &Now, event: &AgentAdmittedV1) 
 pub(crate) fn changed(agents: &mut Agents, event: &AgentChangedV1) -> Result<Resources, Fault> {
     let row = agents.must(&event.agent)?;
     row.attributes.clone_from(&event.attributes);
+    row.tasks_max = event.tasks_max;
     Ok(std::mem::replace(&mut row.capacity, event.capacity.clone()))
 }
 

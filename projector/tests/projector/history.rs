@@ -180,9 +180,12 @@ fn agent_event(verb: &str, words: &mut SplitWhitespace<'_>) -> Event {
     match verb {
         "agent" => {
             let (number, capacity) = (0, resources(words));
-            Event::AgentAdmitted(AgentAdmittedV1 { agent, number, capacity, attributes })
+            Event::AgentAdmitted(AgentAdmittedV1 { agent, number, capacity, attributes, tasks_max: None })
         }
-        "change" => Event::AgentChanged(AgentChangedV1 { agent, capacity: resources(words), attributes: [].into() }),
+        "change" => {
+            let (capacity, attributes) = (resources(words), [].into());
+            Event::AgentChanged(AgentChangedV1 { agent, capacity, attributes, tasks_max: None })
+        }
         "unreachable" => Event::AgentUnreachable(AgentUnreachableV1 { agent }),
         "returned" => Event::AgentReturned(AgentReturnedV1 { agent }),
         "leaving" => Event::AgentLeaving(AgentLeavingV1 { agent }),

@@ -107,6 +107,7 @@ impl World {
             agent: self.agent(),
             capacity,
             attributes: [].into(),
+            tasks_max: [None, Some(3)][self.draw.below(2)],
             identity: None,
             strayed: None,
         })

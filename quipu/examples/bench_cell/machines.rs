@@ -71,7 +71,8 @@ fn report(url: &str, number: u32) {
     let id = format!("m{number:04}");
     let agent = AgentId::new(&id).expect("a legal id");
     let capacity: Resources = MACHINE.parse().expect("legal resources");
-    let report = ReportAgentV1 { agent, capacity, attributes: BTreeMap::new(), identity: None, strayed: None };
+    let report =
+        ReportAgentV1 { agent, capacity, attributes: BTreeMap::new(), tasks_max: None, identity: None, strayed: None };
     let envelope = Envelope {
         principal: Principal::new(format!("agent:{id}")).expect("a legal name"),
         key: Key::new("report").expect("a legal key"),

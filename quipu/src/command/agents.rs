@@ -13,7 +13,7 @@ query Agents($state: [AgentState!], $first: Int, $after: String, $at: At) {
   agents(state: $state, first: $first, after: $after, at: $at) {
     asOf pageInfo { hasNextPage endCursor }
     nodes {
-      name state strayed since { offset time } admitted { offset time } connected overcommitted suspended portsHeld failedStarts taskCount offerCount
+      name state strayed since { offset time } admitted { offset time } connected overcommitted suspended portsHeld failedStarts taskCount tasksMax offerCount
       capacity { text cpu mem } used { text cpu mem } free { text }
       attributes { name value }
     }
@@ -23,7 +23,7 @@ query Agents($state: [AgentState!], $first: Int, $after: String, $at: At) {
 const COLUMNS: &[Column] = &[
     left("AGENT", |node| node.text("/name")),
     left("STATE", state),
-    right("TASKS", |node| node.text("/taskCount")),
+    right("TASKS", tasks),
     right("CPU", |node| part(node, "/used/cpu", "/capacity/cpu")),
     right("MEM", |node| part(node, "/used/mem", "/capacity/mem")),
     left("FREE", |node| node.text("/free/text")),
@@ -54,6 +54,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let page = context.client.list(DOCUMENT, "agents", variables, args.listing.limit)?;
     output::list(context.format, "agents", &page, COLUMNS)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// `5`, or `5 of 74` where the agent's own limits bound them.
+fn tasks(node: &Node<'_>) -> String {
+    let (here, room) = (node.text("/taskCount"), node.text("/tasksMax"));
+    if room == output::node::ABSENT { here } else { format!("{here} of {room}") }
 }
 
 fn state(node: &Node<'_>) -> String {

@@ -40,6 +40,6 @@ fn report(number: u32) -> log_schema::Record {
         caused_by: None,
         class: Class::Exogenous,
     };
-    Command::ReportAgent(ReportAgentV1 { agent, capacity, attributes, identity: None, strayed: None })
+    Command::ReportAgent(ReportAgentV1 { agent, capacity, attributes, tasks_max: None, identity: None, strayed: None })
         .to_record(&envelope)
 }

@@ -106,6 +106,7 @@ impl Changes {
                 agent,
                 capacity: capacity.clone(),
                 attributes,
+                tasks_max: None,
                 identity: None,
                 strayed: None,
             })

@@ -130,6 +130,11 @@ impl Agent {
         named(&self.row.attributes)
     }
 
+    /// How many tasks at once its own limits (open files, processes) leave room for; absent if it does not say.
+    async fn tasks_max(&self) -> Option<u32> {
+        self.row.tasks_max
+    }
+
     /// How many tasks hold resources here.
     async fn task_count(&self) -> u32 {
         self.row.tasks

@@ -163,5 +163,7 @@ kinds! {
         PortsTaken,
         /// What is left of a custom resource is less than the task needs.
         CustomTaken,
+        /// The agent's own limits leave no room for one more task beside those on it.
+        TasksTaken,
     }
 }

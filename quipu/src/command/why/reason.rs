@@ -42,6 +42,7 @@ reasons! {
     "gpu taken": "has too little GPU left", "have too little GPU left" => Wait;
     "ports taken": "has too few ports left", "have too few ports left" => Wait;
     "custom taken": "has too little left of a custom resource", "have too little left of a custom resource" => Wait;
+    "tasks taken": "has no room for more tasks", "have no room for more tasks" => Wait;
 }
 
 impl Advice {
@@ -139,6 +140,7 @@ mod tests {
             Reason::GpuTaken,
             Reason::PortsTaken,
             Reason::CustomTaken,
+            Reason::TasksTaken,
         ];
         for reason in all {
             let name = serde_json::to_value(reason).expect("a word");
