@@ -132,7 +132,7 @@ fn limits(resources: &Resources) -> Limits {
     Limits { cpu_millis: resources.cpu.0, mem_mib: resources.mem.0, processes_max: TASK_PROCESSES_MAX }
 }
 
-/// The same variables each time, then the task's own, which win. `docs/task-environment.md` lists them.
+/// The same variables each time, then the task's own, which win. `docs/reference/task-environment.md` lists them.
 fn environment(
     agent: &AgentId,
     key: &TaskKey,

@@ -1,5 +1,5 @@
 //! The state that a task's program starts from: the same one, whoever started the cell and from wherever.
-//! `docs/task-environment.md` is its description for people.
+//! `docs/reference/task-environment.md` is its description for people.
 //!
 //! What confines the agent and cannot be left (control groups, CPU affinity, namespaces, capabilities)
 //! confines its tasks too. What this user may not give a task (less niceness, higher limits) is as near as

@@ -30,7 +30,7 @@ fn the_limits_in_the_documents_are_those_of_the_code() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut known = BTreeMap::new();
     constants(&root.join("src"), &mut known);
-    let page = fs::read_to_string(root.join("../docs/api-limits.md")).expect("the page of limits");
+    let page = fs::read_to_string(root.join("../docs/reference/api-limits.md")).expect("the page of limits");
     let mut compared = 0;
     for line in page.lines().filter(|line| line.contains("| `")) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
