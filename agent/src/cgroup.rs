@@ -251,6 +251,11 @@ impl Group {
         })
     }
 
+    /// Keeps the directory of all groups from being removed, for as long as the files live.
+    pub fn hold_home(&self) -> Vec<File> {
+        self.layout.hold_or_make()
+    }
+
     /// Removes the directory of all groups, if the agent that made it has ended and this was the last task.
     pub fn remove_home_if_abandoned(&self) {
         self.layout.remove_if_abandoned();

@@ -91,7 +91,10 @@ fn supervise(sandbox: &Sandbox) -> Result<(), Error> {
     }
     let spec = sandbox.spec()?.ok_or(Error::NoSpec)?;
     sandbox.set_space_aside()?;
+    // Before the group is made: an agent that ends now, or another task's supervisor, would remove the empty group.
+    let home = spec.group.hold_home();
     let ended = run(sandbox, &spec, &signals);
+    drop(home);
     keep_until_written(sandbox, &ended);
     spec.group.remove_home_if_abandoned();
     Ok(())

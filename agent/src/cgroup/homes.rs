@@ -1,7 +1,8 @@
 //! The directories that hold the groups of one agent's tasks: kept while the agent lives, and removed by
 //! others when it has ended in a way that left it no time.
 //!
-//! An agent holds a lock on each of its directories, which the kernel lets go with its last descriptor.
+//! An agent and each supervisor hold a shared lock on these directories, which the kernel lets go with the last
+//! descriptor: the group of a task that is being started is empty for a moment, and not left behind.
 //! A directory in which something runs cannot be removed, so only empty ones are at stake.
 
 use std::{
@@ -20,10 +21,17 @@ impl Layout {
         let hold = |home: PathBuf| {
             let file = File::open(&home).ok()?;
             // Where the kernel has no such locks nobody can take the directory for one that is left behind.
-            let _ = file.lock();
+            let _ = file.lock_shared();
             home.is_dir().then_some(file)
         };
         self.homes().map(hold).collect()
+    }
+
+    /// As [`Self::hold`], for a supervisor. Makes the directories again if they were removed since its agent ended.
+    pub fn hold_or_make(&self) -> Vec<File> {
+        let name = self.homes().next().and_then(|home| Some(home.file_name()?.to_str()?.to_owned()));
+        let make = || Self::detect(&name?).hold();
+        self.hold().or_else(make).unwrap_or_default()
     }
 
     /// Removes the directories of agents that ended, this one's neighbours.
