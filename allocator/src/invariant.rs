@@ -132,12 +132,17 @@ pub fn a_job_counts_its_tasks_right(state: &State) -> Result<(), String> {
         };
         let active = indexes(|task| task.active().is_some());
         must(active.len() == job.active as usize, || wrong("active"))?;
-        must(indexes(|task| task.active().is_some() && !task.kill_requested) == job.alive, || wrong("alive"))?;
+        let alive: BTreeSet<_> = (0..job.fresh()).filter_map(|index| job.end_order(index)).collect();
+        must(alive == job.alive, || wrong("alive"))?;
+        must(job.retired.iter().chain(&job.withdrawn).all(|index| *index < job.span), || wrong("span"))?;
+        must(job.again.iter().chain(&job.backing_off).all(|index| job.is_wanted(*index)), || wrong("retired"))?;
         must(indexes(|task| matches!(task.phase, Phase::Waiting)) == job.again, || wrong("again"))?;
         must(indexes(|task| matches!(task.phase, Phase::BackingOff(_))) == job.backing_off, || wrong("backing off"))?;
         must(job.withdrawn.iter().all(|index| *index > job.fresh()), || wrong("withdrawn"))?;
         must((job.turn.is_some()) == (job.waiting() > 0), || wrong("in the queue"))?;
-        must(job.next_surplus().is_some() == state.surplus.contains(&job.number), || wrong("surplus"))
+        must(job.next_surplus().or_else(|| job.next_revival()).is_some() == state.surplus.contains(&job.number), || {
+            wrong("surplus")
+        })
     })
 }
 

@@ -283,6 +283,9 @@ bodies! {
         job: JobId,
         /// How many tasks it is to have.
         count: u32,
+        /// One more than the highest index that its tasks have from now on: more than `count` where tasks of lower
+        /// indexes go.
+        span: u32,
     }
     /// The body of [`Event::JobStopping`].
     JobStoppingV1 {

@@ -102,6 +102,8 @@ refusals! {
     EndMismatch { task: TaskId, state: TaskState } = 65, "the status {state} of task {task} and its end do not go together";
     /// A framework starts its tasks again itself.
     TaskOfFramework { task: TaskId } = 66, "task {task} is one of a framework, which starts its tasks itself; only tasks of jobs are restarted";
+    /// The job was scaled down, and this task went.
+    TaskScaledAway { task: TaskId, count: u32 } = 67, "task {task} was scaled away: its job wants {count} tasks; scale it up to have more";
 
     /// No such framework.
     FrameworkUnknown { framework: FrameworkId } = 80, "there is no framework {framework}";

@@ -113,7 +113,7 @@ impl Tables {
 
     fn job_scaled(&mut self, now: &Now, event: &JobScaledV1) -> Done {
         let counted = self.jobs.expect(&event.job)?.tasks;
-        job::scaled(&mut self.jobs, &mut self.tasks, now, &event.job, event.count)?;
+        job::scaled(&mut self.jobs, &mut self.tasks, now, event)?;
         self.job_counted(now, &event.job, &counted)
     }
 

@@ -5,7 +5,7 @@ use log_schema::{
     Event, TaskId, TaskState,
     event::{
         AgentRemovedV1, FrameworkRemovedV1, JobEndedV1, KillPurpose, OfferEnd, OfferEndedV1, TaskKillRequestedV1,
-        TaskStatusChangedV1, TaskWithdrawnV1,
+        TaskRestartScheduledV1, TaskStatusChangedV1, TaskWithdrawnV1,
     },
     task::{EndReason, EndV1},
 };
@@ -32,7 +32,7 @@ pub fn step(emit: &mut Emit<'_>) -> bool {
     } else if let Some(framework) = state.rescinding.first().copied() {
         rescind(emit, framework);
     } else if let Some(job) = state.surplus.first().copied() {
-        end_surplus(emit, job);
+        fit(emit, job);
     } else {
         return false;
     }
@@ -86,11 +86,16 @@ fn tear_down(emit: &mut Emit<'_>, number: FrameworkNo) {
     }
 }
 
-/// Ends the next task that a job has too many.
-fn end_surplus(emit: &mut Emit<'_>, job: JobNo) {
-    let stopping = emit.state.jobs.get(job);
-    let index = stopping.next_surplus().expect("the job is in the set for it");
-    let kill = Kill { grace_ms: stopping.grace_ms, purpose: KillPurpose::Surplus };
+/// Ends the next task that a job has too many, or wants the next one again that it has too few.
+fn fit(emit: &mut Emit<'_>, job: JobNo) {
+    let known = emit.state.jobs.get(job);
+    let Some(index) = known.next_surplus() else {
+        let index = known.next_revival().expect("the job is in the set for it");
+        let task = TaskId::of_job(&known.spec.id, index);
+        emit.emit(Event::TaskRestartScheduled(TaskRestartScheduledV1 { task, delay_ms: 0, restarts: 0 }));
+        return;
+    };
+    let kill = Kill { grace_ms: known.grace_ms, purpose: KillPurpose::Surplus };
     request_kill(emit, &TaskRef::Job { job, index }, kill);
     end_job_if_over(emit, job);
 }

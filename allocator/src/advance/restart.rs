@@ -31,7 +31,7 @@ pub fn after_end(emit: &mut Emit<'_>, task_ref: &TaskRef, reason: Option<EndReas
 /// The wait before the next start and the restarts counted by then; `None` where there is none.
 fn next_start(job: &Job, index: u32, task: &Task, state: TaskState, reason: Option<EndReason>) -> Option<(u64, u32)> {
     let policy = &job.spec.restart;
-    let unwanted = job.standing != Standing::Running || index >= job.count || task.doomed;
+    let unwanted = job.standing != Standing::Running || !job.is_wanted(index) || task.doomed;
     if unwanted {
         return None;
     }

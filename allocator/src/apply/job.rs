@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use log_schema::{
-    JobId, TaskState,
+    JobId,
     event::{JobAcceptedV1, JobEndedV1, JobForgottenV1, JobScaledV1, JobStoppingV1, PlacementDeferredV1},
     job::JobSpecV1,
 };
@@ -13,7 +13,6 @@ use crate::state::{
     agents::amounts_of,
     jobs::{Job, JobNo, Spec, Standing},
     queue::{Ask, Openness, TASKS_PER_TURN, TASKS_PER_TURN_DEFERRED},
-    task::Phase,
     timers::Due,
 };
 
@@ -25,6 +24,8 @@ impl State {
         self.jobs.insert(Job {
             number,
             count: *count,
+            span: *count,
+            retired: BTreeSet::new(),
             shape: self.queue.shape_for(ask),
             standing: Standing::Running,
             tasks: Vec::new(),
@@ -46,15 +47,7 @@ impl State {
     pub(crate) fn job_scaled(&mut self, event: &JobScaledV1) {
         let number = self.job_no(event.job.as_str());
         let job = self.jobs.get_mut(number);
-        let before = std::mem::replace(&mut job.count, event.count);
-        let wanted_again = (0..).zip(&mut job.tasks).take(event.count as usize).skip(before as usize);
-        for (index, task) in wanted_again {
-            if task.phase == Phase::Ended(TaskState::Killed) && !task.doomed {
-                task.phase = Phase::Waiting;
-                job.again.insert(index);
-            }
-        }
-        job.skip_withdrawn();
+        job.scale(event.count, event.span);
         self.job_changed(number);
     }
 
@@ -64,9 +57,11 @@ impl State {
         job.standing = Standing::Stopping;
         job.grace_ms = event.grace_ms;
         // Those that were asked to end are asked again, in slices like all others: their grace may be another now.
-        for (index, task) in (0..).zip(&mut job.tasks).filter(|(_, task)| task.active().is_some()) {
-            task.kill_requested = false;
-            job.alive.insert(index);
+        for index in 0..job.fresh() {
+            job.unlist(index);
+            let task = job.task_mut(index);
+            (task.kill_requested, task.restart_requested) = (false, false);
+            job.list(index);
         }
         self.job_changed(number);
     }
@@ -109,7 +104,7 @@ impl State {
         self.jobs.get(number).spec.id.clone()
     }
 
-    /// Keeps the queue and the set of jobs with surplus tasks true after a change of a job.
+    /// Keeps the queue and the set of jobs with too many or too few tasks true after a change of a job.
     pub(crate) fn job_changed(&mut self, number: JobNo) {
         let job = self.jobs.get_mut(number);
         let waits = job.waits();
@@ -129,7 +124,7 @@ impl State {
             job.deferred = false;
             self.unsaid.remove(&number);
         }
-        if job.next_surplus().is_some() {
+        if job.next_surplus().or_else(|| job.next_revival()).is_some() {
             self.surplus.insert(number);
         } else {
             self.surplus.remove(&number);

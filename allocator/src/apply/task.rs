@@ -59,19 +59,25 @@ impl State {
         }
         place(job.task_mut(index));
         job.active += 1;
-        job.alive.insert(index);
+        job.list(index);
         job.placed_in_turn += 1;
         self.job_changed(number);
     }
 
     pub(crate) fn task_status_changed(&mut self, event: &TaskStatusChangedV1) {
         let task_ref = self.task_ref(&event.task);
+        if let TaskRef::Job { job, index } = task_ref {
+            self.jobs.get_mut(job).unlist(index);
+        }
         let task = self.task_mut(&task_ref);
         let before = task.active().expect("only an active task changes its state");
         assert!(before.may_become(event.state), "task {}: {before} to {}", event.task, event.state);
         if !event.state.is_terminal() {
             task.phase = Phase::Active(event.state);
             let agent = task.agent;
+            if let TaskRef::Job { job, index } = task_ref {
+                self.jobs.get_mut(job).list(index);
+            }
             if event.state == TaskState::Running {
                 self.start_succeeded(agent);
             }
@@ -89,10 +95,9 @@ impl State {
 
     fn task_ended(&mut self, task_ref: TaskRef) {
         match task_ref {
-            TaskRef::Job { job: number, index } => {
+            TaskRef::Job { job: number, index: _ } => {
                 let job = self.jobs.get_mut(number);
                 job.active -= 1;
-                job.alive.remove(&index);
                 self.job_changed(number);
             }
             TaskRef::Framework { framework: number, name } => {
@@ -110,7 +115,8 @@ impl State {
         match &task_ref {
             TaskRef::Job { job: number, index } => {
                 let job = self.jobs.get_mut(*number);
-                job.alive.remove(index);
+                job.unlist(*index);
+                job.retire(*index, event.purpose);
                 let task = job.task_mut(*index);
                 task.kill_requested = true;
                 task.restart_requested = event.purpose == KillPurpose::Restart;
@@ -119,6 +125,7 @@ impl State {
                     KillPurpose::Restart => false,
                     KillPurpose::Surplus => task.doomed,
                 };
+                job.list(*index);
                 self.job_changed(*number);
             }
             TaskRef::Framework { framework, name } => {
@@ -132,6 +139,7 @@ impl State {
     pub(crate) fn task_restart_scheduled(&mut self, event: &TaskRestartScheduledV1) {
         let (number, index) = self.job_task(&event.task);
         let job = self.jobs.get_mut(number);
+        job.retired.remove(&index);
         if index >= job.fresh() {
             job.withdrawn.remove(&index);
             self.job_changed(number);
@@ -199,6 +207,7 @@ impl State {
         self.stop_backing_off(number, index);
         let job = self.jobs.get_mut(number);
         job.again.remove(&index);
+        job.retire(index, event.purpose);
         if index < job.fresh() {
             let task = job.task_mut(index);
             task.phase = Phase::Ended(TaskState::Killed);

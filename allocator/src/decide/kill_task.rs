@@ -22,7 +22,12 @@ pub(super) fn decide(emit: &mut Emit<'_>, command: &KillTaskV1) -> Result<(), Re
     if asked && command.grace_ms.is_none() {
         return Ok(());
     }
-    request_kill(emit, &task_ref, Kill { grace_ms: command.grace_ms, purpose: KillPurpose::Asked });
+    let purpose = match &task_ref {
+        // One of those that are too many: no other is ended for it.
+        TaskRef::Job { job, .. } if emit.state.jobs.get(*job).has_surplus() => KillPurpose::Surplus,
+        TaskRef::Job { .. } | TaskRef::Framework { .. } => KillPurpose::Asked,
+    };
+    request_kill(emit, &task_ref, Kill { grace_ms: command.grace_ms, purpose });
     if let TaskRef::Job { job, .. } = task_ref {
         end_job_if_over(emit, job);
     }
@@ -53,5 +58,5 @@ fn was_withdrawn(state: &State, task_ref: &TaskRef) -> bool {
 fn waits_fresh(state: &State, task_ref: &TaskRef) -> bool {
     let TaskRef::Job { job, index } = task_ref else { return false };
     let job = state.jobs.get(*job);
-    job.standing == Standing::Running && (job.fresh()..job.count).contains(index)
+    job.standing == Standing::Running && (job.fresh()..job.span).contains(index)
 }

@@ -50,7 +50,12 @@ fn restartable(state: &State, id: &TaskId) -> Result<(JobNo, u32), Refusal> {
         TaskOwner::Job { job, index } => {
             let unknown = || Refusal::TaskUnknown { task: id.clone() };
             let number = running_job(state, &JobId::new(job).map_err(|_| unknown())?)?;
-            if index >= state.jobs.get(number).count { Err(unknown()) } else { Ok((number, index)) }
+            let job = state.jobs.get(number);
+            match () {
+                () if index >= job.span => Err(unknown()),
+                () if !job.is_wanted(index) => Err(Refusal::TaskScaledAway { task: id.clone(), count: job.count }),
+                () => Ok((number, index)),
+            }
         }
     }
 }

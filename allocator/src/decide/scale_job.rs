@@ -11,8 +11,10 @@ pub(super) fn decide(emit: &mut Emit<'_>, command: &ScaleJobV1) -> Result<(), Re
     if asked > max {
         return Err(Refusal::CountOutOfRange { asked, min: 0, max });
     }
-    if asked != emit.state.jobs.get(number).count {
-        emit.emit(Event::JobScaled(JobScaledV1 { job: command.job.clone(), count: asked }));
+    let job = emit.state.jobs.get(number);
+    if asked != job.count || !job.dead().is_empty() {
+        let span = job.span_for(asked);
+        emit.emit(Event::JobScaled(JobScaledV1 { job: command.job.clone(), count: asked, span }));
         place_job(emit, number);
         end_job_if_over(emit, number);
     }

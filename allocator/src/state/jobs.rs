@@ -1,10 +1,13 @@
 //! The jobs and their tasks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use log_schema::{
-    JobId, RoleName,
-    event::JobOutcome,
+    Incarnation, JobId, RoleName,
+    event::{JobOutcome, KillPurpose},
     job::{JobKind, RestartV1},
     task::TaskState,
 };
@@ -47,9 +50,10 @@ pub struct Spec {
 /// One job.
 ///
 /// ```text
-///  index:  0 ......... fresh ......... count
+///  index:  0 ......... fresh ......... span
 ///          │ in `tasks` │ never placed  │
 ///          │            │ (`withdrawn`) │
+///          └── all but those in `retired` are wanted: `count`, once it is so ──┘
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
@@ -63,6 +67,10 @@ pub struct Job {
     pub standing: Standing,
     /// How many tasks are wanted.
     pub count: u32,
+    /// One more than the highest index that a task of it may have.
+    pub span: u32,
+    /// Indexes below `span` that hold no wanted task, because the job was scaled down.
+    pub retired: BTreeSet<u32>,
     /// The tasks that were placed or withdrawn, by index, up to the lowest index that was neither.
     pub tasks: Vec<Task>,
     /// Tasks past those that were withdrawn before they were ever placed.
@@ -71,8 +79,8 @@ pub struct Job {
     pub again: BTreeSet<u32>,
     /// Tasks that wait for their next start.
     pub backing_off: BTreeSet<u32>,
-    /// Active tasks that were not asked to end.
-    pub alive: BTreeSet<u32>,
+    /// Active tasks that were not asked to end for good, the one that is to end first at the front.
+    pub alive: BTreeSet<EndOrder>,
     /// How many tasks are active.
     pub active: u32,
     /// Its place in the queue, while tasks wait.
@@ -86,6 +94,10 @@ pub struct Job {
     /// Tasks of a service with restarts that count, by index.
     pub counted: BTreeMap<u32, Counted>,
 }
+
+/// Who ends first when there are too many: a task that is being started again, one that does not run yet, the one that
+/// started last; then its index.
+pub type EndOrder = (u8, Reverse<Incarnation>, u32);
 
 /// How the restarts of one task are forgotten, in two steps of half of
 /// [`RESTART_COUNTS_MS`](log_schema::job::RESTART_COUNTS_MS): one number for each step, where a timer for each restart
@@ -106,9 +118,8 @@ impl Job {
 
     /// How many indexes are still to be placed for the first time.
     pub fn fresh_left(&self) -> u32 {
-        let withdrawn = self.withdrawn.range(..self.count).count();
-        let past = u32::try_from(withdrawn).expect("fewer than count");
-        self.count.saturating_sub(self.fresh() + past)
+        let withdrawn = u32::try_from(self.withdrawn.len()).expect("fewer than span");
+        self.span.saturating_sub(self.fresh() + withdrawn)
     }
 
     /// The task with this index, if it was placed or withdrawn and all before it were.
@@ -139,11 +150,10 @@ impl Job {
 
     /// How many tasks wait for a place.
     pub fn waiting(&self) -> u32 {
-        if self.standing != Standing::Running {
+        if !self.waits() {
             return 0;
         }
-        let again = self.again.range(..self.count).count();
-        self.fresh_left() + u32::try_from(again).expect("fewer than count")
+        self.fresh_left() + u32::try_from(self.again.len()).expect("fewer than span")
     }
 
     /// Whether any task waits for a place; the same as `waiting() > 0`, without the count.
@@ -151,13 +161,12 @@ impl Job {
         self.next_waiting().is_some()
     }
 
-    /// The task to place next: those that ran before go first; those past `count` are surplus.
+    /// The task to place next: those that ran before go first; none before what is surplus was ended.
     pub fn next_waiting(&self) -> Option<u32> {
-        if self.standing != Standing::Running {
+        if self.standing != Standing::Running || self.has_surplus() {
             return None;
         }
-        let again = self.again.first().copied().filter(|index| *index < self.count);
-        again.or(Some(self.fresh()).filter(|fresh| *fresh < self.count))
+        self.again.first().copied().or(Some(self.fresh()).filter(|fresh| *fresh < self.span))
     }
 
     /// Moves `fresh` over indexes that were withdrawn.
@@ -167,15 +176,122 @@ impl Job {
         }
     }
 
-    /// The next of its tasks that the cell must end: all when it stops, those past `count` when it was scaled down.
+    /// How many tasks it has, dead or alive, that were not scaled away.
+    pub fn members(&self) -> u32 {
+        self.span - u32::try_from(self.retired.len()).expect("fewer than span")
+    }
+
+    /// Whether the job, while it runs, wants a task of this index.
+    pub fn is_wanted(&self, index: u32) -> bool {
+        index < self.span && !self.retired.contains(&index)
+    }
+
+    /// Whether there are more tasks than are wanted.
+    pub fn has_surplus(&self) -> bool {
+        self.members() > self.count
+    }
+
+    /// The next of its tasks that the cell must end: all when it stops; when it was scaled down first those that
+    /// hold nothing, so that what runs well is kept for as long as possible.
     pub fn next_surplus(&self) -> Option<u32> {
-        let from = match self.standing {
-            Standing::Running => self.count,
-            Standing::Stopping => 0,
-            Standing::Ended(..) => return None,
+        let alive = || self.alive.first().map(|(_, _, index)| *index);
+        match self.standing {
+            Standing::Running if !self.has_surplus() => None,
+            Standing::Running | Standing::Stopping => {
+                self.again.last().or(self.backing_off.last()).copied().or_else(alive)
+            }
+            Standing::Ended(..) => None,
+        }
+    }
+
+    /// The next index that was scaled away and is wanted again.
+    pub fn next_revival(&self) -> Option<u32> {
+        let is_missing = self.standing == Standing::Running && self.members() < self.count;
+        self.retired.first().copied().filter(|_| is_missing)
+    }
+
+    /// Indexes whose tasks somebody ended, or which failed for good where they were to run for ever. Scaling counts
+    /// only what lives: these make room for others, and are the first to come back.
+    pub fn dead(&self) -> BTreeSet<u32> {
+        let is_dead = |task: &Task| match task.phase {
+            Phase::Active(_) => task.doomed,
+            Phase::Ended(TaskState::Killed) => true,
+            Phase::Ended(TaskState::Failed | TaskState::Lost) => self.spec.kind == JobKind::Service,
+            Phase::Ended(_) | Phase::BackingOff(_) | Phase::Waiting => false,
         };
-        let first = |set: &BTreeSet<u32>| set.range(from..).next().copied();
-        first(&self.again).or_else(|| first(&self.backing_off)).or_else(|| first(&self.alive))
+        let placed = (0..).zip(&self.tasks).filter(|(_, task)| is_dead(task)).map(|(index, _)| index);
+        placed.chain(self.withdrawn.iter().copied()).filter(|index| self.is_wanted(*index)).collect()
+    }
+
+    /// The span for another number of tasks: what was never placed goes first, from the end; more indexes are taken
+    /// when all that were scaled away are in use again.
+    pub fn span_for(&self, count: u32) -> u32 {
+        let dead = self.dead();
+        let is_gone = |index: u32| dead.contains(&index) || !self.is_wanted(index);
+        let gone = u32::try_from(self.retired.len() + dead.len()).expect("fewer than span");
+        let (mut members, mut span) = (self.span - gone, self.span);
+        while members > count && span > self.fresh() {
+            span -= 1;
+            members -= u32::from(!is_gone(span));
+        }
+        span + count.saturating_sub(members).saturating_sub(gone)
+    }
+
+    /// Takes another number of tasks. What is then too much or too little is ended or started in slices.
+    pub fn scale(&mut self, count: u32, span: u32) {
+        for index in self.dead() {
+            self.retired.insert(index);
+            if index < self.fresh() {
+                self.task_mut(index).doomed = false;
+            }
+        }
+        (self.count, self.span) = (count, span);
+        self.retired.split_off(&span);
+        self.withdrawn.split_off(&span);
+        self.take_back_ending();
+        self.skip_withdrawn();
+    }
+
+    /// Tasks that are still ending need no start of their own: they start again when they have ended.
+    fn take_back_ending(&mut self) {
+        let is_active = |index: &u32| self.task(*index).is_some_and(|task| task.active().is_some());
+        let missing = self.count.saturating_sub(self.members()) as usize;
+        let ending: Vec<u32> = self.retired.iter().copied().filter(is_active).take(missing).collect();
+        for index in ending {
+            self.retired.remove(&index);
+            self.task_mut(index).doomed = false;
+        }
+    }
+
+    /// Notes that a task is ended because the job wants fewer.
+    pub fn retire(&mut self, index: u32, purpose: KillPurpose) {
+        if purpose == KillPurpose::Surplus && self.standing == Standing::Running {
+            self.retired.insert(index);
+        }
+    }
+
+    /// Takes a task off the list of those that may be ended, before it changes.
+    pub fn unlist(&mut self, index: u32) {
+        if let Some(place) = self.end_order(index) {
+            self.alive.remove(&place);
+        }
+    }
+
+    /// Puts a task back there after a change, if it is one of them.
+    pub fn list(&mut self, index: u32) {
+        self.alive.extend(self.end_order(index));
+    }
+
+    /// The place of a task among those that may be ended.
+    pub fn end_order(&self, index: u32) -> Option<EndOrder> {
+        let task = self.task(index)?;
+        let rank = match (task.active()?, task.kill_requested, task.restart_requested) {
+            (_, true, false) => return None,
+            (_, _, true) => 0,
+            (TaskState::Running, false, false) => 2,
+            (_, false, false) => 1,
+        };
+        Some((rank, Reverse(task.incarnation), index))
     }
 
     /// How the job ended, if nothing of it is left to run.
@@ -183,7 +299,9 @@ impl Job {
         let idle = self.active == 0 && self.again.is_empty() && self.backing_off.is_empty();
         match self.standing {
             Standing::Stopping if idle => Some(JobOutcome::Stopped),
-            Standing::Running if idle && self.fresh_left() == 0 && self.can_end() => Some(self.worst_end()),
+            Standing::Running if idle && self.fresh_left() == 0 && self.members() >= self.count && self.can_end() => {
+                Some(self.worst_end())
+            }
             Standing::Running | Standing::Stopping | Standing::Ended(..) => None,
         }
     }
@@ -195,9 +313,9 @@ impl Job {
 
     fn worst_end(&self) -> JobOutcome {
         let ended_as = |wanted: TaskState| {
-            self.tasks.iter().take(self.count as usize).any(|task| task.phase == Phase::Ended(wanted))
+            (0..).zip(&self.tasks).any(|(index, task)| task.phase == Phase::Ended(wanted) && self.is_wanted(index))
         };
-        let some_withdrawn = self.withdrawn.range(..self.count).next().is_some();
+        let some_withdrawn = self.withdrawn.iter().any(|index| self.is_wanted(*index));
         match () {
             () if ended_as(TaskState::Failed) || ended_as(TaskState::Lost) => JobOutcome::Failed,
             () if ended_as(TaskState::Killed) || some_withdrawn => JobOutcome::Stopped,

@@ -70,7 +70,7 @@ fn a_stopped_job_withdraws_what_waits_and_kills_what_runs() {
         task.placed db.0#1 on a1 cpu=1 mem=1Gi
         task.placed db.1#2 on a1 cpu=1 mem=1Gi
         placement.deferred db (1 wait): CpuTaken x1
-    3 job.stopping db; task.kill_requested db.0#1 on a1; task.kill_requested db.1#2 on a1
+    3 job.stopping db; task.kill_requested db.1#2 on a1; task.kill_requested db.0#1 on a1
     4 nothing changes
     5 task.status_changed db.0#1 killed (requested)
     6 task.status_changed db.1#2 finished (exited 0); job.ended db stopped
@@ -130,15 +130,17 @@ fn scaling_up_places_more_and_scaling_down_kills_the_highest() {
     3 job.scaled db to 4; task.placed db.2#3 on a1 cpu=1 mem=1Gi; task.placed db.3#4 on a1 cpu=1 mem=1Gi
     4 nothing changes
     5 job.scaled db to 1
-        task.kill_requested db.1#2 on a1
-        task.kill_requested db.2#3 on a1
         task.kill_requested db.3#4 on a1
+        task.kill_requested db.2#3 on a1
+        task.kill_requested db.1#2 on a1
     6 task.status_changed db.1#2 killed (requested)
     7 task.status_changed db.2#3 killed (requested)
     8 task.status_changed db.3#4 killed (requested)
     9 job.scaled db to 0; task.kill_requested db.0#1 on a1
     10 task.status_changed db.0#1 killed (requested)
-    11 job.scaled db to 1; task.placed db.0#5 on a1 cpu=1 mem=1Gi
+    11 job.scaled db to 1
+        task.restart_scheduled db.0 in 0 ms, restarts=0
+        task.placed db.0#5 on a1 cpu=1 mem=1Gi
     ");
 }
 
@@ -162,7 +164,7 @@ fn a_task_killed_by_a_scale_down_that_was_taken_back_starts_again() {
         task.placed db.1#2 on a1 cpu=1 mem=1Gi
         task.placed db.2#3 on a1 cpu=1 mem=1Gi
     3 task.status_changed db.2#3 running
-    4 job.scaled db to 1; task.kill_requested db.1#2 on a1; task.kill_requested db.2#3 on a1
+    4 job.scaled db to 1; task.kill_requested db.1#2 on a1; task.kill_requested db.0#1 on a1
     5 job.scaled db to 3
     6 task.status_changed db.1#2 killed (requested)
         task.restart_scheduled db.1 in 0 ms, restarts=0
@@ -172,7 +174,10 @@ fn a_task_killed_by_a_scale_down_that_was_taken_back_starts_again() {
         task.restart_scheduled db.1 in 0 ms, restarts=1
         task.placed db.1#5 on a1 cpu=1 mem=1Gi
     9 task.status_changed db.1#5 failed (exited 1)
-    10 job.scaled db to 4; task.placed db.3#6 on a1 cpu=1 mem=1Gi
+    10 job.scaled db to 4
+        task.placed db.3#6 on a1 cpu=1 mem=1Gi
+        task.restart_scheduled db.1 in 0 ms, restarts=0
+        task.placed db.1#7 on a1 cpu=1 mem=1Gi
     ");
 }
 
@@ -201,9 +206,12 @@ fn a_scale_down_withdraws_tasks_that_wait() {
         task.restart_scheduled db.2 in 0 ms, restarts=0
         agent.removed a2
         placement.deferred db (2 wait): CpuTaken x1
-    5 job.scaled db to 2; task.withdrawn db.2
+    5 job.scaled db to 2; task.withdrawn db.2; placement.deferred db (1 wait): CpuTaken x1
     6 job.scaled db to 1; task.withdrawn db.1
-    7 job.scaled db to 3; placement.deferred db (2 wait): CpuTaken x1
+    7 job.scaled db to 3
+        task.restart_scheduled db.1 in 0 ms, restarts=0
+        task.restart_scheduled db.2 in 0 ms, restarts=0
+        placement.deferred db (2 wait): CpuTaken x1
     8 agent.admitted a2 cpu=2 mem=2Gi
         task.placed db.1#4 on a2 cpu=1 mem=1Gi
         task.placed db.2#5 on a2 cpu=1 mem=1Gi
@@ -233,6 +241,8 @@ fn a_killed_task_is_not_started_again_even_by_scaling() {
     6 refused 61 TaskEnded: task db.1 has ended: killed
     7 job.scaled db to 1; task.kill_requested db.2#3 on a1
     8 job.scaled db to 3
+        task.restart_scheduled db.1 in 0 ms, restarts=0
+        task.placed db.1#4 on a1 cpu=1 mem=1Gi
     ");
 }
 
@@ -359,13 +369,13 @@ fn a_long_grace_is_cut_by_a_second_stop_or_kill() {
     4 nothing changes
     5 task.kill_requested web.0#1 on a1 grace=1000
     6 refused 4 ParameterOutOfRange: grace_ms is 3600001, and may be 0 to 3600000
-    7 job.stopping web; task.kill_requested web.0#1 on a1; task.kill_requested web.1#2 on a1
+    7 job.stopping web; task.kill_requested web.1#2 on a1; task.kill_requested web.0#1 on a1
     8 nothing changes
     9 job.stopping web
-        task.kill_requested web.0#1 on a1 grace=5000
         task.kill_requested web.1#2 on a1 grace=5000
+        task.kill_requested web.0#1 on a1 grace=5000
     10 nothing changes
-    11 job.stopping web; task.kill_requested web.0#1 on a1 grace=0; task.kill_requested web.1#2 on a1 grace=0
+    11 job.stopping web; task.kill_requested web.1#2 on a1 grace=0; task.kill_requested web.0#1 on a1 grace=0
     12 task.status_changed web.0#1 killed (requested)
     13 task.status_changed web.1#2 killed (requested); job.ended web stopped
     14 refused 42 JobEnded: job web has ended or is being stopped

@@ -252,13 +252,17 @@ fn a_task_that_was_killed_comes_back_when_it_is_restarted() {
     4 task.kill_requested web.1#2 on a1
     5 task.status_changed web.1#2 killed (requested)
     6 job.scaled web to 2
+        task.restart_scheduled web.1 in 0 ms, restarts=0
+        task.placed web.1#3 on a1 cpu=1 mem=1Gi
     7 job.scaled web to 3
-    8 task.restart_scheduled web.1 in 0 ms, restarts=0; task.placed web.1#3 on a1 cpu=1 mem=1Gi
-    9 task.restart_scheduled web.2 in 0 ms, restarts=0; placement.deferred web (1 wait): CpuTaken x1
+        task.restart_scheduled web.2 in 0 ms, restarts=0
+        placement.deferred web (1 wait): CpuTaken x1
+    8 task.kill_requested web.1#3 on a1 restart
+    9 nothing changes
     10 nothing changes
     11 refused 60 TaskUnknown: there is no task web.3
     12 refused 66 TaskOfFramework: task f/t is one of a framework, which starts its tasks itself; only tasks of jobs are restarted
-    13 task.kill_requested web.1#3 on a1 restart
+    13 nothing changes
     14 task.kill_requested web.1#3 on a1
     15 task.kill_requested web.1#3 on a1 grace=0 restart
     16 task.status_changed web.1#3 finished (exited 0)
@@ -271,8 +275,8 @@ fn a_task_that_was_killed_comes_back_when_it_is_restarted() {
     19 nothing changes
     20 job.stopping web
         task.withdrawn web.0
-        task.kill_requested web.1#4 on a1
         task.kill_requested web.2#5 on a1
+        task.kill_requested web.1#4 on a1
     21 refused 42 JobEnded: job web has ended or is being stopped
     ");
 }
@@ -291,5 +295,119 @@ fn a_task_that_failed_for_good_comes_back_with_all_of_its_restarts() {
     3 task.status_changed web.1#2 failed (exited 1)
     4 task.restart_scheduled web.1 in 0 ms, restarts=0; task.placed web.1#3 on a1 cpu=1 mem=1Gi
     5 task.status_changed web.1#3 failed (exited 1)
+    ");
+}
+
+/// What holds nothing goes first, then what is not known to run, then the one that started last.
+#[test]
+fn scaling_down_keeps_what_runs_well_for_as_long_as_possible() {
+    assert_snapshot!(story("
+        agent a1 cpu=5 mem=8Gi
+        job web kind=service count=6 cpu=1 mem=1Gi restart=any limit=9 backoff=1000
+        status web.0 running
+        status web.1 running
+        status web.2 running
+        status web.3 running
+        status web.0 failed
+        tick 1000
+        tick 2000
+        status web.1 failed
+        scale web 5
+        scale web 4
+        scale web 3
+        scale web 2
+        scale web 0
+        status web.4 killed
+        scale web 3
+    "), @"
+    1 agent.admitted a1 cpu=5 mem=8Gi
+    2 job.accepted web; task.placed x5; placement.deferred web (1 wait): CpuTaken x1
+    3 task.status_changed web.0#1 running
+    4 task.status_changed web.1#2 running
+    5 task.status_changed web.2#3 running
+    6 task.status_changed web.3#4 running
+    7 task.status_changed web.0#1 failed (exited 1)
+        task.restart_scheduled web.0 in 1000 ms, restarts=1
+        task.placed web.5#6 on a1 cpu=1 mem=1Gi
+    8 time.advanced 1000
+    9 time.advanced 2000; task.restart_due web.0; placement.deferred web (1 wait): CpuTaken x1
+    10 task.status_changed web.1#2 failed (exited 1)
+        task.restart_scheduled web.1 in 1000 ms, restarts=1
+        task.placed web.0#7 on a1 cpu=1 mem=1Gi
+    11 job.scaled web to 5; task.withdrawn web.1
+    12 job.scaled web to 4; task.kill_requested web.0#7 on a1
+    13 job.scaled web to 3; task.kill_requested web.5#6 on a1
+    14 job.scaled web to 2; task.kill_requested web.4#5 on a1
+    15 job.scaled web to 0; task.kill_requested web.3#4 on a1; task.kill_requested web.2#3 on a1
+    16 task.status_changed web.4#5 killed (requested)
+    17 job.scaled web to 3
+    ");
+}
+
+#[test]
+fn what_somebody_killed_does_not_count_when_a_job_is_scaled() {
+    assert_snapshot!(story("
+        agent a1 cpu=8 mem=8Gi
+        job web kind=service count=3 cpu=1 mem=1Gi restart=any limit=9 backoff=1000
+        kill web.1
+        status web.1 killed
+        scale web 2
+        restart web.1
+        scale web 3
+        kill web.0
+        scale web 3
+        status web.0 killed
+        kill web.2
+        scale web 2
+        scale web 3
+        status web.2 killed
+        restart web.7
+    "), @"
+    1 agent.admitted a1 cpu=8 mem=8Gi
+    2 job.accepted web
+        task.placed web.0#1 on a1 cpu=1 mem=1Gi
+        task.placed web.1#2 on a1 cpu=1 mem=1Gi
+        task.placed web.2#3 on a1 cpu=1 mem=1Gi
+    3 task.kill_requested web.1#2 on a1
+    4 task.status_changed web.1#2 killed (requested)
+    5 job.scaled web to 2
+    6 refused 67 TaskScaledAway: task web.1 was scaled away: its job wants 2 tasks; scale it up to have more
+    7 job.scaled web to 3
+        task.restart_scheduled web.1 in 0 ms, restarts=0
+        task.placed web.1#4 on a1 cpu=1 mem=1Gi
+    8 task.kill_requested web.0#1 on a1
+    9 job.scaled web to 3
+    10 task.status_changed web.0#1 killed (requested)
+        task.restart_scheduled web.0 in 0 ms, restarts=0
+        task.placed web.0#5 on a1 cpu=1 mem=1Gi
+    11 task.kill_requested web.2#3 on a1
+    12 job.scaled web to 2
+    13 job.scaled web to 3
+    14 task.status_changed web.2#3 killed (requested)
+        task.restart_scheduled web.2 in 0 ms, restarts=0
+        task.placed web.2#6 on a1 cpu=1 mem=1Gi
+    15 refused 60 TaskUnknown: there is no task web.7
+    ");
+}
+
+#[test]
+fn a_task_that_failed_for_good_is_the_first_to_go_and_the_first_to_come_back() {
+    assert_snapshot!(story("
+        agent a1 cpu=8 mem=8Gi
+        job web kind=service count=3 cpu=1 mem=1Gi restart=any limit=0 backoff=1000
+        status web.0 failed
+        scale web 2
+        scale web 3
+    "), @"
+    1 agent.admitted a1 cpu=8 mem=8Gi
+    2 job.accepted web
+        task.placed web.0#1 on a1 cpu=1 mem=1Gi
+        task.placed web.1#2 on a1 cpu=1 mem=1Gi
+        task.placed web.2#3 on a1 cpu=1 mem=1Gi
+    3 task.status_changed web.0#1 failed (exited 1)
+    4 job.scaled web to 2
+    5 job.scaled web to 3
+        task.restart_scheduled web.0 in 0 ms, restarts=0
+        task.placed web.0#4 on a1 cpu=1 mem=1Gi
     ");
 }

@@ -68,7 +68,7 @@ fn waits(rows: &Rows, task: &TaskId) -> Result<bool, RequestError> {
     let TaskOwner::Job { job, index } = task.owner() else { return Ok(false) };
     let job = JobId::new(job).map_err(|error| RequestError::bad("task", &error))?;
     let row = rows.as_of(None)?.get::<JobRow>(&job)?;
-    Ok(row.is_some_and(|row| index < row.count))
+    Ok(row.is_some_and(|row| index < row.span))
 }
 
 fn never_placed(task: &TaskId) -> RequestError {

@@ -90,7 +90,7 @@ fn of_jobs() -> Vec<(Fill, Event)> {
     vec![
         (Full, Event::JobAccepted(Box::new(JobAcceptedV1 { spec: spec_full() }))),
         (Bare, Event::JobAccepted(Box::new(JobAcceptedV1 { spec: spec_bare() }))),
-        (Full, Event::JobScaled(JobScaledV1 { job: job(), count: 100_000 })),
+        (Full, Event::JobScaled(JobScaledV1 { job: job(), count: 100_000, span: 100_003 })),
         (Full, Event::JobStopping(JobStoppingV1 { job: job(), grace_ms: Some(0) })),
         (Bare, Event::JobStopping(JobStoppingV1 { job: job(), grace_ms: None })),
         (Full, Event::JobEnded(JobEndedV1 { job: job(), outcome: JobOutcome::Succeeded })),

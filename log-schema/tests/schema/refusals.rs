@@ -74,6 +74,7 @@ fn of_tasks() -> Vec<(Fill, Refusal)> {
         (Full, Refusal::IllegalTransition { task: task.clone(), from: TaskState::Running, to: TaskState::Starting }),
         (Full, Refusal::EndMismatch { task, state: TaskState::Running }),
         (Full, Refusal::TaskOfFramework { task: task_of_framework() }),
+        (Full, Refusal::TaskScaledAway { task: task_of_job(), count: 2 }),
     ]
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use log_schema::{
     JobId, Principal, Resources, RoleName, TaskId,
-    event::{JobAcceptedV1, JobOutcome, PlacementDeferredV1, Reason},
+    event::{JobAcceptedV1, JobOutcome, JobScaledV1, PlacementDeferredV1, Reason},
     job::{JobKind, JobSpecV1},
 };
 use serde::{Deserialize, Serialize};
@@ -22,12 +22,12 @@ use crate::{
 /// The name of this projection.
 pub const NAME: &str = "jobs";
 /// Its version; see [`super::VERSIONS`].
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One job.
 ///
 /// ```text
-///  index:  0 ............... named ........ count ....... count_max
+///  index:  0 ............... named ........ span ........ count_max
 ///          │ every task with a  │ no task has   │ scaled away; may
 ///          │ row is below here  │ a row yet     │ have rows as well
 /// ```
@@ -45,6 +45,8 @@ pub struct JobRow {
     pub state: JobState,
     /// How many tasks are wanted.
     pub count: u32,
+    /// One more than the highest index that its tasks have: more than `count` where tasks of lower indexes went.
+    pub span: u32,
     /// How many tasks are in each phase, the ones that were scaled away included.
     pub tasks: TaskCounts,
     /// How many restarts its tasks' policy has counted, all together.
@@ -68,7 +70,7 @@ pub struct JobRow {
     /// Whether it left the allocator's state and its name may be used again.
     #[serde(default, skip_serializing_if = "ledger::is_false")]
     pub forgotten: bool,
-    /// The most tasks that were ever wanted: the sum of `tasks`.
+    /// The most indexes that there ever were: the sum of `tasks`.
     pub count_max: u32,
     /// One more than the highest index that has a row.
     pub named: u32,
@@ -147,17 +149,12 @@ impl Row for JobSpecRow {
 impl JobRow {
     /// Where a task of this index stands that has no row.
     pub fn unnamed_phase(&self, index: u32) -> Phase {
-        if self.is_wanted(index) { Phase::Waiting } else { Phase::Withdrawn }
+        if self.is_running() && index < self.span { Phase::Waiting } else { Phase::Withdrawn }
     }
 
     /// Whether its tasks are placed and restarted.
     pub fn is_running(&self) -> bool {
         self.state == JobState::Running
-    }
-
-    /// Whether the job wants a task of this index.
-    pub(crate) fn is_wanted(&self, index: u32) -> bool {
-        self.is_running() && index < self.count
     }
 
     /// Once nothing waits for a place, the reasons why it waited are history.
@@ -176,6 +173,7 @@ impl JobRow {
             resources: spec.resources.clone(),
             state: JobState::Running,
             count: spec.count,
+            span: spec.count,
             tasks: waiting,
             restarts: 0,
             deferred: None,
@@ -266,22 +264,23 @@ pub(crate) fn forgotten(jobs: &mut Jobs, job: &JobId) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Scales a job, as the allocator does. Down: what has no row is withdrawn by this alone; each of the
-/// others has an event of its own. Up: what was ended by scaling down waits again.
-pub(crate) fn scaled(jobs: &mut Jobs, tasks: &mut Tasks, now: &Now, job: &JobId, count: u32) -> Result<(), Fault> {
-    let job = jobs.must(job)?;
-    let before = std::mem::replace(&mut job.count, count);
-    if count < before {
-        let unnamed = before - count - named_within(tasks, job, count, before)?;
+/// Scales a job, as the allocator does: indexes past the new span were never placed. What has no row there is
+/// withdrawn by this alone, and waits again when the span grows; each of the others has an event of its own.
+pub(crate) fn scaled(jobs: &mut Jobs, tasks: &mut Tasks, now: &Now, event: &JobScaledV1) -> Result<(), Fault> {
+    let job = jobs.must(&event.job)?;
+    job.count = event.count;
+    let (before, span) = (std::mem::replace(&mut job.span, event.span), event.span);
+    if span < before {
+        let unnamed = before - span - named_within(tasks, job, span, before)?;
         job.unnamed = ledger::less(job.unnamed, unnamed, "tasks without a row")?;
         job.tasks.take(Phase::Waiting, unnamed)?;
         job.tasks.give(Phase::Withdrawn, unnamed);
         job.drop_reasons();
         return Ok(());
     }
-    let unnamed = count - before - named_within(tasks, job, before, count)?;
-    let fresh = count.saturating_sub(job.count_max);
-    job.count_max = job.count_max.max(count);
+    let unnamed = span - before - named_within(tasks, job, before, span)?;
+    let fresh = span.saturating_sub(job.count_max);
+    job.count_max = job.count_max.max(span);
     job.unnamed += unnamed;
     job.tasks.give(Phase::Withdrawn, fresh);
     job.tasks.take(Phase::Withdrawn, unnamed)?;
@@ -298,13 +297,14 @@ fn named_within(tasks: &mut Tasks, job: &JobRow, first: u32, end: u32) -> Result
     Ok(named)
 }
 
-/// Tasks from `first` on that were ended by scaling down, and by nobody in particular, wait again.
+/// Tasks from `first` on that were withdrawn before they were ever placed wait again.
 fn renew(tasks: &mut Tasks, job: &mut JobRow, now: &Now, first: u32) -> Result<(), Fault> {
-    for index in first..job.count.min(job.named) {
+    for index in first..job.span.min(job.named) {
         let id = TaskId::of_job(&job.id, index);
-        let ended = |row: &TaskRow| matches!(row.phase, Phase::Killed | Phase::Withdrawn) && !row.doomed;
-        if tasks.get(&id)?.is_some_and(ended) {
-            let from = tasks.must(&id)?.step(now, Phase::Waiting);
+        if tasks.get(&id)?.is_some_and(|row| row.phase == Phase::Withdrawn) {
+            let row = tasks.must(&id)?;
+            row.doomed = false;
+            let from = row.step(now, Phase::Waiting);
             job.tasks.take(from, 1)?;
             job.tasks.give(Phase::Waiting, 1);
         }

@@ -84,12 +84,12 @@ fn other_versions_cells_and_wishes_rebuild_and_say_so() {
     drop(projector);
     let label = dir.path().join("projection");
     let text = fs::read_to_string(&label).expect("a label");
-    fs::write(&label, text.replace("\njobs 1\n", "\njobs 0\n")).unwrap();
+    fs::write(&label, text.replace("\njobs 2\n", "\njobs 0\n")).unwrap();
     let why = |options: Options| match Projector::open(dir.path(), options).expect("it is rebuilt").opened() {
         Opened::Rebuilt(why) => why.clone(),
         other => panic!("it is {other:?}"),
     };
-    assert_eq!(why(small()), Why::Label { difference: r#""jobs 0" instead of "jobs 1""#.into() });
+    assert_eq!(why(small()), Why::Label { difference: r#""jobs 0" instead of "jobs 2""#.into() });
     assert_eq!(open(dir.path()).opened(), &Opened::Fresh);
     let other = Options { cell: "other".into(), ..small() };
     assert_eq!(why(other), Why::Label { difference: r#""cell main" instead of "cell other""#.into() });

@@ -86,7 +86,11 @@ impl Known {
                 self.needs.insert(spec.id.to_string(), spec.resources.clone());
                 Event::JobAccepted(Box::new(JobAcceptedV1 { spec }))
             }
-            "scale" => Event::JobScaled(JobScaledV1 { job, count: id(words) }),
+            "scale" => {
+                let count = id(words);
+                let span = words.next().map_or(count, |span| span.parse().expect("a number"));
+                Event::JobScaled(JobScaledV1 { job, count, span })
+            }
             "stop" => Event::JobStopping(JobStoppingV1 { job, grace_ms: None }),
             "end" => Event::JobEnded(JobEndedV1 { job, outcome: outcome(words) }),
             "forget" => Event::JobForgotten(JobForgottenV1 { job }),

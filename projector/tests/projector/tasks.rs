@@ -112,10 +112,11 @@ fn scaling_down_withdraws_what_waits_and_scaling_up_brings_it_back() {
         "agent a1 cpu=4 mem=8Gi
          job db 4 prod cpu=1 mem=64
          place db.0 a1; place db.1 a1
-         scale db 1
+         scale db 1 2
          surplus db.1
          killed db.1
          scale db 6
+         restart db.1 0 0
          scale db 2",
     );
     let counts = |line| {
@@ -127,13 +128,14 @@ fn scaling_down_withdraws_what_waits_and_scaling_up_brings_it_back() {
     assert_eq!(counts(2), (2, 2, 0, 0));
     assert_eq!(counts(3), (0, 2, 0, 2));
     assert_eq!(counts(5), (0, 1, 1, 2));
-    assert_eq!(counts(6), (5, 1, 0, 0));
-    assert_eq!(counts(7), (1, 1, 0, 4));
-    assert_eq!(get::<TaskRow>(&cell.line(6), "db.1").phase, Phase::Waiting);
+    assert_eq!(counts(6), (4, 1, 1, 0));
+    assert_eq!(counts(7), (5, 1, 0, 0));
+    assert_eq!(counts(8), (1, 1, 0, 4));
+    assert_eq!(get::<TaskRow>(&cell.line(7), "db.1").phase, Phase::Waiting);
 }
 
 #[test]
-fn a_task_that_somebody_ended_does_not_come_back_by_scaling() {
+fn a_task_that_somebody_ended_comes_back_by_scaling() {
     let cell = Projection::story(
         "agent a1 cpu=4 mem=8Gi
          job db 3 prod cpu=1 mem=64
@@ -142,8 +144,8 @@ fn a_task_that_somebody_ended_does_not_come_back_by_scaling() {
          scale db 3",
     );
     let job = cell.row::<JobRow>("db");
-    assert_eq!((job.tasks.waiting, job.tasks.withdrawn, job.tasks.total()), (2, 1, 3));
-    assert!(cell.row::<TaskRow>("db.2").doomed);
+    assert_eq!((job.tasks.waiting, job.tasks.withdrawn, job.tasks.total()), (3, 0, 3));
+    assert!(!cell.row::<TaskRow>("db.2").doomed);
 }
 
 #[test]
