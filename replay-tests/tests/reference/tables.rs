@@ -81,14 +81,11 @@ pub fn cell_directory() -> Page {
     let drawing = source.split("//! ```").nth(1).expect("a drawing").trim_start_matches("text\n");
     let mut rows: Vec<Vec<String>> = Vec::new();
     for line in drawing.lines().map(|line| line.trim_start_matches("//!").trim()).filter(|line| !line.is_empty()) {
-        match line.split_once("  ").filter(|_| line.contains('/') && line.starts_with(['D', '/'])) {
-            Some((path, words)) => {
-                rows.push(vec![format!("`{}`", path.trim_start_matches("DIR")), words.trim().to_owned()]);
-            }
-            None => {
-                let last = rows.last_mut().expect("a path before more words");
-                last[1] += &format!(" {line}");
-            }
+        if let Some((path, words)) = line.split_once("  ").filter(|_| line.starts_with(['D', '/'])) {
+            rows.push(vec![format!("`{}`", path.trim_start_matches("DIR")), words.trim().to_owned()]);
+        } else {
+            let last = rows.last_mut().expect("a path before more words");
+            last[1] += &format!(" {line}");
         }
     }
     let words = "What a cell keeps in its directory (`--dir`, `QUIPU_DIR`).";
