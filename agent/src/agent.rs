@@ -93,6 +93,9 @@ pub enum Error {
     /// Nothing can be started without it; tasks end by themselves when their sandboxes are gone.
     #[error("the agent's directory {path} was deleted while the agent ran, and its tasks with it")]
     DirectoryGone { path: PathBuf },
+    /// A part of this program panicked: going on would be going on without it.
+    #[error("an invariant of the agent is broken: {what}")]
+    Broken { what: String },
     /// Another agent runs on the directory.
     #[error("another agent uses {path}")]
     InUse { path: PathBuf },
@@ -129,6 +132,8 @@ pub(crate) enum Input {
     Ended { key: TaskKey, ended: Ended },
     /// The agent's directory was deleted.
     DirectoryGone,
+    /// A task beside the loop panicked.
+    Broken { what: String },
     /// The agent is to leave; tasks go on.
     Shutdown,
 }
@@ -224,6 +229,7 @@ impl Agent {
                 Ok(())
             }
             Input::DirectoryGone => Err(Error::DirectoryGone { path: self.directory.clone() }),
+            Input::Broken { what } => Err(Error::Broken { what }),
             Input::Shutdown => Ok(()),
         }
     }

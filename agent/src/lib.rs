@@ -29,6 +29,7 @@ pub mod journal;
 pub mod logs;
 pub mod machine;
 pub mod output;
+mod part;
 mod ports;
 pub mod process_tree;
 mod room;

@@ -26,6 +26,7 @@ use tokio::{
 use crate::{
     agent::Input,
     journal::Begun,
+    part,
     room::Room,
     sandbox::{Ended, Sandbox, TaskKey, now},
     start::{Error, Placement, Starter},
@@ -227,6 +228,7 @@ impl Tasks {
     }
 
     fn watch(&mut self, watcher: impl Future<Output = ()> + Send + 'static) {
+        let watcher = part::run("what watches a task", self.inputs.clone(), watcher);
         self.watchers.spawn_on(watcher, &self.runtime);
     }
 }
@@ -276,8 +278,12 @@ async fn begin(
             let _ = sandbox.write_ended(&ended);
             let _ = inputs.send(Input::Ended { key, ended }).await;
         }
-        // The runtime ends, and the agent with it.
-        Err(_) => {}
+        // Otherwise the runtime ends, and the agent with it.
+        Err(ended) => {
+            if let Ok(panic) = ended.try_into_panic() {
+                std::panic::resume_unwind(panic);
+            }
+        }
     }
 }
 

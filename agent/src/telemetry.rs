@@ -32,7 +32,14 @@ pub(crate) async fn send(agent: AgentId, directory: PathBuf, running: Running, l
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         due.tick().await;
-        let Ok((back, sample)) = spawn_blocking(move || sampler.take()).await else { return };
+        let (back, sample) = match spawn_blocking(move || sampler.take()).await {
+            Ok(taken) => taken,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends.
+                Err(_) => return,
+            },
+        };
         sampler = back;
         let sent = match sample {
             Ok(sample) => link.send(FromAgent::Telemetry { sample }).await,

@@ -1,7 +1,7 @@
 //! One record in, one answer out: the whole of the allocator as a function.
 
 use log_schema::{
-    AnswerV1, Command, DecisionV1, Envelope, Offset, Record, Refusal,
+    AnswerV1, Command, DecisionV1, Envelope, Offset, Principal, Record, Refusal,
     command::{self, Speaker},
     decision::AskedV1,
 };
@@ -63,7 +63,7 @@ fn answer_command(
     let answer = match asked.as_ref().and_then(|asked| known_before(state, asked)) {
         Some(Ok(first)) => AnswerV1 { repeats: Some(first), ..finish(state, at, None, Ok(None)) },
         Some(Err(refusal)) => finish(state, at, None, Err(refusal)),
-        None => finish(state, at, asked, Ok(Some(command))),
+        None => finish(state, at, asked, Ok(Some((command, &envelope.principal)))),
     };
     let silent = is_tick && answer.events.is_empty() && answer.refusal.is_none();
     (!silent).then_some(answer)
@@ -74,10 +74,10 @@ fn finish(
     state: &mut State,
     at: Offset,
     asked: Option<AskedV1>,
-    decided: Result<Option<Command>, Refusal>,
+    decided: Result<Option<(Command, &Principal)>, Refusal>,
 ) -> AnswerV1 {
     let mut emit = Emit::new(state);
-    let outcome = decided.and_then(|command| command.map_or(Ok(()), |command| decide(&mut emit, command)));
+    let outcome = decided.and_then(|asked| asked.map_or(Ok(()), |(command, by)| decide(&mut emit, command, by)));
     advance(&mut emit);
     let events = emit.events;
     if let Some(asked) = &asked {

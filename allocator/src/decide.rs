@@ -25,7 +25,7 @@ mod subscribe_framework;
 mod tick;
 mod update_task_status;
 
-use log_schema::{Command, Event, Refusal};
+use log_schema::{Command, Event, Principal, Refusal};
 
 use crate::state::State;
 use size::event_bytes_max;
@@ -62,25 +62,25 @@ impl<'a> Emit<'a> {
     }
 }
 
-/// Decides one command.
-pub fn decide(emit: &mut Emit<'_>, command: Command) -> Result<(), Refusal> {
+/// Decides one command, as asked by somebody.
+pub fn decide(emit: &mut Emit<'_>, command: Command, by: &Principal) -> Result<(), Refusal> {
     match command {
         Command::Tick(c) => tick::decide(emit, &c),
         Command::SubmitJob(c) => submit_job::decide(emit, c),
         Command::StopJob(c) => stop_job::decide(emit, &c),
         Command::ScaleJob(c) => scale_job::decide(emit, &c),
-        Command::KillTask(c) => kill_task::decide(emit, &c),
+        Command::KillTask(c) => kill_task::decide(emit, &c, by),
         Command::RestartTask(c) => restart_task::decide(emit, &c),
         Command::ReportAgent(c) => report_agent::decide(emit, c),
         Command::MarkAgentUnreachable(c) => mark_agent_unreachable::decide(emit, &c),
         Command::RemoveAgent(c) => remove_agent::decide(emit, &c),
         Command::UpdateTaskStatus(c) => update_task_status::decide(emit, c),
-        Command::SubscribeFramework(c) => subscribe_framework::decide(emit, c),
-        Command::AcceptOffers(c) => accept_offers::decide(emit, c),
-        Command::DeclineOffers(c) => decline_offers::decide(emit, &c),
-        Command::ReviveOffers(c) => frameworks::revive_offers(emit, &c),
-        Command::SuppressOffers(c) => frameworks::suppress_offers(emit, &c),
-        Command::TeardownFramework(c) => frameworks::teardown_framework(emit, &c),
+        Command::SubscribeFramework(c) => subscribe_framework::decide(emit, c, by),
+        Command::AcceptOffers(c) => accept_offers::decide(emit, c, by),
+        Command::DeclineOffers(c) => decline_offers::decide(emit, &c, by),
+        Command::ReviveOffers(c) => frameworks::revive_offers(emit, &c, by),
+        Command::SuppressOffers(c) => frameworks::suppress_offers(emit, &c, by),
+        Command::TeardownFramework(c) => frameworks::teardown_framework(emit, &c, by),
         Command::SetRole(c) => set_role::decide(emit, c),
         Command::SetParameters(c) => set_parameters::decide(emit, &c),
         Command::ActivateLogic(c) => activate_logic::decide(emit, &c),

@@ -149,7 +149,11 @@ impl EmbeddedLog {
     /// A look at a time, so that whoever checks a whole log can wait between two: the disk is others' too.
     pub async fn check(&self, from: Offset, bytes_max: usize) -> Result<(Offset, u64), Error> {
         let (store, Watermarks { low, high }) = (Arc::clone(&self.store), self.marks());
-        blocking(move || store.check_some(from.max(low), high, bytes_max)).await
+        match blocking(move || store.check_some(from.max(low), high, bytes_max)).await {
+            // Forgotten meanwhile, which is no damage: the next look begins behind it.
+            Err(Error::Missing { .. }) if self.marks().low > from.max(low) => Ok((self.marks().low, 0)),
+            checked => checked,
+        }
     }
 
     /// Forgets all records below an offset, for good. What is on the disk of them is given back as far as whole files
@@ -198,7 +202,13 @@ impl EmbeddedLog {
             return Ok(recent);
         }
         let store = Arc::clone(&self.store);
-        blocking(move || store.read(from, marks.high, bytes_max)).await
+        match blocking(move || store.read(from, marks.high, bytes_max)).await {
+            // Forgotten between the two looks at the mark, which is no damage.
+            Err(Error::Missing { .. }) if from < self.marks().low => {
+                Err(Error::BelowLow { from, low: self.marks().low })
+            }
+            read => read,
+        }
     }
 
     fn marks(&self) -> Watermarks {

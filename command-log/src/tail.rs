@@ -98,6 +98,28 @@ impl Tail {
     }
 }
 
+/// Held by a thread that a log cannot do without. If it panics, nobody waits for it for ever.
+#[derive(Debug)]
+pub(crate) struct Needed {
+    tail: Arc<Tail>,
+    name: &'static str,
+}
+
+impl Needed {
+    /// For the thread with this name.
+    pub(crate) fn new(tail: Arc<Tail>, name: &'static str) -> Self {
+        Self { tail, name }
+    }
+}
+
+impl Drop for Needed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tail.poison(format!("{} panicked, an invariant is broken", self.name).into());
+        }
+    }
+}
+
 impl Recent {
     fn new(first: Offset) -> Self {
         Self { first, records: VecDeque::new(), bytes: 0 }

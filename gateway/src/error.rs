@@ -35,9 +35,6 @@ pub enum Error {
     /// The threads that requests run on could not be started.
     #[error("could not start the threads for queries")]
     Threads { source: std::io::Error },
-    /// Serving ended.
-    #[error("the gateway's server ended")]
-    Serve { source: std::io::Error },
 }
 
 impl Error {
@@ -49,11 +46,7 @@ impl Error {
                  them away to have them built again: that brings back nothing that the log has lost"
             )),
             Self::Log { source } => source.hint().map(Into::into),
-            Self::NotLoopback { .. }
-            | Self::Listen { .. }
-            | Self::Threads { .. }
-            | Self::Projections { .. }
-            | Self::Serve { .. } => None,
+            Self::NotLoopback { .. } | Self::Listen { .. } | Self::Threads { .. } | Self::Projections { .. } => None,
         }
     }
 
@@ -66,7 +59,6 @@ impl Error {
             Self::Log { .. } => "log",
             Self::ForeignProjections { .. } => "foreign_projections",
             Self::Threads { .. } => "threads",
-            Self::Serve { .. } => "serve",
         }
     }
 }
@@ -196,7 +188,7 @@ impl From<projector::Error> for RequestError {
         match error {
             projector::Error::Ahead { asked, newest } => Self::Ahead { asked, newest },
             projector::Error::Trimmed { .. } | projector::Error::TrimmedTime { .. } => {
-                Self::Trimmed { why: error.to_string() }
+                Self::Trimmed { why: format!("{error}: what is older was dropped, as --history of the gateway says") }
             }
             // The fold is told of damage, and builds the rows again.
             damaged if damaged.is_damage() => Self::Reading { percent: 0 },

@@ -16,7 +16,7 @@ mod ring;
 mod specs;
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, OnceLock,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -188,8 +188,9 @@ impl Hub {
     pub(crate) fn halt(&self, why: Halted) {
         tracing::error!(what = %why.what, hint = why.hint, "the gateway reads no further");
         let _ = self.halted.set(why);
-        self.state().answers.abandon();
         self.progress.send_modify(|progress| progress.halted = true);
+        // A panic of whoever held the ring may be why the gateway halts.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).answers.abandon();
     }
 
     /// Takes what was judged, answers whoever waits for it, then moves on and wakes the cursors.

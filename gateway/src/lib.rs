@@ -27,6 +27,7 @@ mod link;
 mod metrics;
 mod origin;
 mod output;
+mod parts;
 mod queries;
 mod registry;
 mod relay;

@@ -15,6 +15,7 @@ use axum::{
     routing::{any, get, post},
 };
 use command_log::{Log, remote::protocol::LINK_PATH};
+use futures_util::{FutureExt, future::BoxFuture};
 use log_schema::{DecisionV1, Kind, Offset, codec};
 use projector::{Options, Projector};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
@@ -27,7 +28,7 @@ use crate::{
     graphql::{Door, http, socket},
     health,
     hub::{Anchor, Cursor, Hub, follow},
-    link, metrics, origin,
+    link, metrics, origin, parts,
     queries::Queries,
     registry::Agents,
     rows::{Rows, check, fold},
@@ -42,7 +43,7 @@ const LET_GO_WAIT: Duration = Duration::from_secs(5);
 pub struct RunningGateway {
     local_addr: SocketAddr,
     stop: watch::Sender<bool>,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
     readers: Readers,
     hub: HubHandle,
 }
@@ -76,7 +77,8 @@ pub async fn serve(config: Config) -> Result<RunningGateway, Error> {
     let (desk, readers) = open(config, local_addr, Shutdown(over.clone())).await?;
     let hub = HubHandle(Arc::clone(&desk.hub));
     let app = router(desk, waits.body);
-    let server = tokio::spawn(accept::accept(listener, app, connections, waits, Shutdown(over)));
+    let accepting = accept::accept(listener, app, connections, waits, Shutdown(over.clone()));
+    let server = parts::start("the part that takes connections", Arc::clone(&hub.0), Shutdown(over), accepting);
     Ok(RunningGateway { local_addr, stop, server, readers, hub })
 }
 
@@ -98,19 +100,17 @@ impl RunningGateway {
         }
     }
 
-    /// Closes every socket, ends open requests, and waits until the projections are let go.
-    pub async fn stop(mut self) -> Result<(), Error> {
+    /// Closes every socket, ends open requests, and waits until the projections are let go. A gateway that had halted
+    /// says why: its end is no good one.
+    pub async fn stop(mut self) -> Result<(), crate::Halted> {
         self.stop.send_replace(true);
-        let served = (&mut self.server).await;
+        let _ = (&mut self.server).await;
         self.readers.follow.abort();
         // The fold ends by itself: aborted, it would leave a batch behind that is still being written.
         let _ = (&mut self.readers.fold).await;
         // Whatever holds the projections has its end of this channel.
         let _ = timeout(LET_GO_WAIT, self.stop.closed()).await;
-        match served {
-            Ok(served) => served.map_err(|source| Error::Serve { source }),
-            Err(_) => Ok(()),
-        }
+        self.hub.0.halted().cloned().map_or(Ok(()), Err)
     }
 }
 
@@ -148,11 +148,14 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
     let hub = Hub::new(Arc::clone(&config.log) as Arc<dyn Log>, anchor);
     let rows = Arc::new(Rows::new(projector.views(), Arc::clone(&hub), heard.high));
     let cursor = Cursor::resume(&hub, anchor.behind(), anchor);
+    let (in_hub, until) = (Arc::clone(&hub), shutdown.clone());
+    let start = move |name, part: BoxFuture<'static, ()>| parts::start(name, Arc::clone(&in_hub), until.clone(), part);
+    let folding = fold::fold(Arc::clone(&hub), Arc::clone(&rows), cursor, projector, shutdown.clone());
     let readers = Readers {
-        follow: tokio::spawn(follow(Arc::clone(&hub), anchor.reader())),
-        fold: tokio::spawn(fold::fold(Arc::clone(&hub), Arc::clone(&rows), cursor, projector, shutdown.clone())),
+        follow: start("the reader of the log", follow(Arc::clone(&hub), anchor.reader()).boxed()),
+        fold: start("the fold into the projections", folding.boxed()),
     };
-    tokio::spawn(check::keep_checking(Arc::clone(&rows), shutdown.clone()));
+    start("the check of the projections", check::keep_checking(Arc::clone(&rows), shutdown.clone()).boxed());
     let keys = Keys::new();
     let desk = Desk {
         cell: config.cell,
@@ -170,7 +173,7 @@ async fn open(config: Config, address: SocketAddr, shutdown: Shutdown) -> Result
         queries: Queries::start().map_err(|source| Error::Threads { source })?,
     };
     let desk = Arc::new(desk);
-    tokio::spawn(marks::keep(Arc::clone(&desk), shutdown));
+    start("the part that asks how far the log reaches", marks::keep(Arc::clone(&desk), shutdown).boxed());
     Ok((desk, readers))
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     command::Policy,
-    id::{AgentId, AgentIdentity, FrameworkId, JobId, OfferId, RoleName, TaskId},
+    id::{AgentId, AgentIdentity, FrameworkId, JobId, OfferId, Principal, RoleName, TaskId},
     job::{JobSpecV1, RunSpecV1},
     offset::{Offset, TimeMs},
     ports::PortRanges,
@@ -397,6 +397,8 @@ bodies! {
         framework: FrameworkId,
         /// The role whose share it uses.
         role: RoleName,
+        /// Who subscribed it: nobody else may speak for it.
+        owner: Principal,
     }
     /// The body of [`Event::FrameworkEnding`].
     FrameworkEndingV1 {

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{AgentId, AgentIdentity, FrameworkId, JobId, OfferId, RoleName, TaskId},
+    id::{AgentId, AgentIdentity, FrameworkId, JobId, OfferId, Principal, RoleName, TaskId},
     offset::{Offset, TimeMs},
     resources::Resources,
     task::{Incarnation, TaskState},
@@ -105,6 +105,8 @@ refusals! {
     /// The job was scaled down, and this task went.
     TaskScaledAway { task: TaskId, count: u32 } = 67, "task {task} was scaled away: its job wants {count} tasks; scale it up to have more";
 
+    /// Somebody else subscribed the framework, and speaks for it.
+    FrameworkOfAnother { framework: FrameworkId, owner: Principal, asked_by: Principal } = 79, "framework {framework} is that of {owner}, and {asked_by} may not speak for it";
     /// No such framework.
     FrameworkUnknown { framework: FrameworkId } = 80, "there is no framework {framework}";
     /// The framework is being torn down.

@@ -84,7 +84,7 @@ fn open_database(dir: &Path, options: &Options, opened: Opened) -> Result<(Store
 }
 
 fn open_store(path: &Path, options: &Options) -> Result<Store, Error> {
-    let opened = Store::open(path, options.memory_bytes);
+    let opened = Store::open(path, options.memory_bytes, options.retention_ms.is_some());
     opened.map_err(|source| Error::Storage { doing: "open the database", source })
 }
 

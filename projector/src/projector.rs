@@ -23,6 +23,8 @@ use crate::{
 pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// After how many decisions the horizon is raised, where a retention is set.
 pub const TRIM_EVERY_DECISIONS: u64 = 1024;
+/// After how many decisions it is tried again, where log time had not passed by as much as the wall clock.
+const TRIM_AGAIN_DECISIONS: u64 = 4;
 
 /// How a projection is opened.
 #[derive(Clone, Debug)]
@@ -107,7 +109,9 @@ impl Projector {
         let (position, tables) = begin(&store, &options)?;
         let (progress, _) = watch::channel(Progress::at(position.as_ref()));
         let (dir, current) = (dir.to_path_buf(), Current::new(&store));
-        Ok(Self { dir, store, current, tables, options, position, progress, opened, untrimmed: 0 })
+        // The first decisions of each run trim: a run may be shorter than the pause.
+        let untrimmed = TRIM_EVERY_DECISIONS;
+        Ok(Self { dir, store, current, tables, options, position, progress, opened, untrimmed })
     }
 
     /// Drops the rows and begins again from nothing, in a database of its own: readers that are under way
@@ -189,10 +193,21 @@ impl Projector {
         self.untrimmed = 0;
         let since = log_schema::TimeMs(position.latest.0.saturating_sub(keep));
         match self.views().offset_at_time(since) {
-            Ok(offset) => self.trim(offset),
+            Ok(offset) if self.has_passed(offset, keep)? => self.trim(offset),
+            Ok(_) => {
+                self.untrimmed = TRIM_EVERY_DECISIONS - TRIM_AGAIN_DECISIONS;
+                Ok(())
+            }
             Err(Error::TrimmedTime { .. }) => Ok(()),
             Err(other) => Err(other),
         }
+    }
+
+    /// Whether as much log time has passed since an offset. Wall clocks jump, and one that was set years ahead for a
+    /// minute must not cost a cell its history; log time follows none of these jumps.
+    fn has_passed(&self, since: Offset, keep_ms: u64) -> Result<bool, Error> {
+        let log_time = |at| Ok::<u64, Error>(self.views().as_of(at)?.cell()?.now.0);
+        Ok(log_time(None)?.saturating_sub(log_time(Some(since))?) >= keep_ms)
     }
 
     fn fold_all<D: Borrow<Decided>>(&mut self, decisions: &[D]) -> Result<(), Error> {

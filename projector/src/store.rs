@@ -41,6 +41,8 @@ const ORDER: &str = "quipu.bytes.offset-be";
 const ROWS: &str = "rows";
 const FACTS: &str = "facts";
 const META: &str = "meta";
+/// How old a file of a database that is trimmed may become: three days.
+const COMPACT_EVERY_S: u64 = 3 * 24 * 60 * 60;
 const POSITION: &[u8] = b"position";
 const HORIZON: &[u8] = b"horizon";
 const STRETCH: &[u8] = b"stretch";
@@ -77,12 +79,12 @@ pub(crate) fn decode<T: DeserializeOwned>(view: View, bytes: &[u8]) -> Result<T,
 
 impl Store {
     /// Opens or makes the database in `dir`.
-    pub(crate) fn open(dir: &Path, memory_bytes: usize) -> Result<Self, rocksdb::Error> {
+    pub(crate) fn open(dir: &Path, memory_bytes: usize, is_trimmed: bool) -> Result<Self, rocksdb::Error> {
         let horizon = Arc::new(AtomicU64::new(0));
         let cache = Cache::new_lru_cache(memory_bytes);
         let families = [
-            ColumnFamilyDescriptor::new(ROWS, rows_options(&cache, memory_bytes)),
-            ColumnFamilyDescriptor::new(FACTS, facts_options(&cache, memory_bytes, horizon.clone())),
+            ColumnFamilyDescriptor::new(ROWS, aging(rows_options(&cache, memory_bytes), is_trimmed)),
+            ColumnFamilyDescriptor::new(FACTS, aging(facts_options(&cache, memory_bytes, horizon.clone()), is_trimmed)),
             ColumnFamilyDescriptor::new(META, DbOptions::default()),
         ];
         let mut options = DbOptions::default();
@@ -272,6 +274,13 @@ fn family_options(cache: &Cache, memory_bytes: usize) -> DbOptions {
     options.set_block_based_table_factory(&table_options(cache));
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_write_buffer_size(memory_bytes);
+    options
+}
+
+/// Where a retention trims, files are written again before they are old, without what was trimmed: by itself RocksDB
+/// leaves files alone for as long as nothing is written to their keys.
+fn aging(mut options: DbOptions, is_trimmed: bool) -> DbOptions {
+    options.set_periodic_compaction_seconds(if is_trimmed { COMPACT_EVERY_S } else { 0 });
     options
 }
 

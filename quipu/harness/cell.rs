@@ -124,6 +124,12 @@ impl Cell {
         program.pid
     }
 
+    /// Waits until the control plane has ended by itself, and says with which exit code.
+    pub fn await_exit(&mut self) -> Option<i32> {
+        let mut up = self.up.take().expect("the control plane runs");
+        wait_for("the control plane to end", || up.try_wait().expect("a child of this process")).code()
+    }
+
     /// Ends the control plane and the agent in good order; what `audit` reads is complete then.
     pub fn stop(&mut self) {
         let mut down = self.command(["down"]);

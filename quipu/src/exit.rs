@@ -113,7 +113,8 @@ pub(crate) fn code_of(error: &anyhow::Error) -> Code {
     Code::Failed
 }
 
-fn hint_of(error: &anyhow::Error) -> Option<String> {
+/// What can be done about an error, where somebody has said so.
+pub(crate) fn hint_of(error: &anyhow::Error) -> Option<String> {
     // One that was added as context is found at the whole error, not in its chain.
     if let Some(hint) = error.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone()) {
         return Some(hint);

@@ -7,6 +7,7 @@ pub mod agent;
 pub mod allocator;
 pub mod audit;
 mod background_check;
+mod control;
 pub mod down;
 pub mod gateway;
 mod layout;

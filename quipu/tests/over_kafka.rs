@@ -9,6 +9,8 @@ mod cell;
 mod late_records;
 #[path = "../harness/parts.rs"]
 mod parts;
+#[path = "over_kafka/retries.rs"]
+mod retries;
 #[path = "over_kafka/stopping.rs"]
 mod stopping;
 #[path = "over_kafka/streams.rs"]

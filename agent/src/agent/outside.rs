@@ -28,7 +28,7 @@ use crate::{
     holder::{self, ProcessName},
     identity,
     journal::Journal,
-    logs, machine,
+    logs, machine, part,
     room::Room,
     start::Starter,
     status::Reports,
@@ -93,10 +93,14 @@ pub async fn run(config: Config) -> Result<(), Error> {
 
     let (link, inbound) = Link::open(link_config, Arc::clone(&position))?;
     let mut edges = JoinSet::new();
-    edges.spawn(forward(inbound, inputs.clone(), link.clone(), sandboxes.clone(), room.readers_max));
-    edges.spawn(telemetry::send(config.id.clone(), config.directory.clone(), Arc::clone(&running), link.clone()));
-    edges.spawn(watch_directory(config.directory.join(identity::FILE), inputs.clone()));
-    edges.spawn(leave_when_told(config.shutdown.clone(), inputs.clone()));
+    let forwarding = forward(inbound, inputs.clone(), link.clone(), sandboxes.clone(), room.readers_max);
+    edges.spawn(part::run("what takes from the link", inputs.clone(), forwarding));
+    let measuring = telemetry::send(config.id.clone(), config.directory.clone(), Arc::clone(&running), link.clone());
+    edges.spawn(part::run("what measures the tasks", inputs.clone(), measuring));
+    let watching = watch_directory(config.directory.join(identity::FILE), inputs.clone());
+    edges.spawn(part::run("what looks for the directory", inputs.clone(), watching));
+    let waiting = leave_when_told(config.shutdown.clone(), inputs.clone());
+    edges.spawn(part::run("what waits for the end", inputs.clone(), waiting));
 
     let mut attributes = machine::attributes();
     attributes.insert("limits".into(), layout.attribute().into());
@@ -286,6 +290,8 @@ async fn forward(
             return;
         }
     }
+    // A link that ends well has said so before. One that only falls silent is broken, and the agent would be deaf.
+    let _ = inputs.send(Input::Link(Inbound::Ended(remote::Error::Closed))).await;
 }
 
 async fn answer(

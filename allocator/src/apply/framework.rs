@@ -24,6 +24,7 @@ impl State {
             id: event.framework.clone(),
             number,
             role: event.role.clone(),
+            owner: event.owner.clone(),
             ending: false,
             suppressed: false,
             filters: BTreeMap::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use log_schema::{
-    Event, FrameworkId, Incarnation, OfferId, PortRanges, Refusal, Resources, TaskId,
+    Event, FrameworkId, Incarnation, OfferId, PortRanges, Principal, Refusal, Resources, TaskId,
     command::{AcceptOffersV1, LaunchV1},
     event::{OfferEnd, OfferEndedV1, TaskPlacedV1},
 };
@@ -29,11 +29,11 @@ const LAUNCH_BYTES_ADDED: usize = 320;
 /// The most port ranges of each side that a refusal shows.
 const PORT_RANGES_SHOWN_MAX: usize = 64;
 
-pub(super) fn decide(emit: &mut Emit<'_>, command: AcceptOffersV1) -> Result<(), Refusal> {
+pub(super) fn decide(emit: &mut Emit<'_>, command: AcceptOffersV1, by: &Principal) -> Result<(), Refusal> {
     let AcceptOffersV1 { framework, offers, launches, filter_ms } = command;
     check_filter(filter_ms)?;
     launches.iter().try_for_each(|launch| check_numbers(&launch.run, &launch.resources))?;
-    let found = active_framework(emit.state, &framework);
+    let found = active_framework(emit.state, &framework, by);
     found.as_ref().map_or(Ok(()), |number| check_task_count(emit.state, *number, launches.len()))?;
     launches.iter().try_for_each(check_launch)?;
 

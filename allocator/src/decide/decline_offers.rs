@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use log_schema::{
-    Event, OfferId, Refusal,
+    Event, OfferId, Principal, Refusal,
     command::DeclineOffersV1,
     event::{FilterSetV1, OfferEnd, OfferEndedV1},
 };
@@ -16,9 +16,9 @@ pub const OFFERS_PER_COMMAND_MAX: usize = 256;
 /// The longest filter: a year.
 const FILTER_MS_MAX: u64 = 31_536_000_000;
 
-pub(super) fn decide(emit: &mut Emit<'_>, command: &DeclineOffersV1) -> Result<(), Refusal> {
+pub(super) fn decide(emit: &mut Emit<'_>, command: &DeclineOffersV1, by: &Principal) -> Result<(), Refusal> {
     check_filter(command.filter_ms)?;
-    let framework = active_framework(emit.state, &command.framework)?;
+    let framework = active_framework(emit.state, &command.framework, by)?;
     let offers = own_offers(emit.state, framework, &command.offers)?;
     check_offer_count(&command.offers)?;
     let agents: BTreeSet<_> = offers.iter().map(|offer| emit.state.frameworks.offers[offer].agent).collect();

@@ -1,8 +1,8 @@
 //! [`Command::KillTask`](log_schema::Command::KillTask): one task ends for good.
 
-use log_schema::{Refusal, TaskId, TaskState, command::KillTaskV1, event::KillPurpose};
+use log_schema::{Principal, Refusal, TaskId, TaskState, command::KillTaskV1, event::KillPurpose};
 
-use super::{Emit, check_run::check_grace};
+use super::{Emit, check_run::check_grace, frameworks::check_owner};
 use crate::{
     advance::{Kill, end_job_if_over, request_kill},
     state::{
@@ -12,9 +12,12 @@ use crate::{
     },
 };
 
-pub(super) fn decide(emit: &mut Emit<'_>, command: &KillTaskV1) -> Result<(), Refusal> {
+pub(super) fn decide(emit: &mut Emit<'_>, command: &KillTaskV1, by: &Principal) -> Result<(), Refusal> {
     check_grace(command.grace_ms)?;
     let task_ref = killable(emit.state, &command.task)?;
+    if let TaskRef::Framework { framework, .. } = &task_ref {
+        check_owner(emit.state, *framework, by)?;
+    }
     let known = emit.state.find_task(&task_ref);
     // Asked already: the answer is the same, and the agent knows. A grace is news, and so is that it is not to be
     // started again.

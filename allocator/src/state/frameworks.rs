@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
-use log_schema::{FrameworkId, OfferId, Resources, RoleName};
+use log_schema::{FrameworkId, OfferId, Principal, Resources, RoleName};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -25,6 +25,8 @@ pub struct Framework {
     pub number: FrameworkNo,
     /// The role whose share it uses.
     pub role: RoleName,
+    /// Who subscribed it.
+    pub owner: Principal,
     /// Whether it is being torn down.
     pub ending: bool,
     /// Whether it wants no offers.

@@ -208,3 +208,44 @@ fn a_framework_of_many_offers_and_tasks_is_suppressed_and_torn_down_in_slices() 
     710 framework.removed x1; offer.ended x188
     ");
 }
+
+#[test]
+fn only_who_subscribed_a_framework_speaks_for_it() {
+    assert_snapshot!(story("
+        agent a1 cpu=4 mem=4Gi
+        framework f1 by=alice
+        framework f1 by=mallory
+        decline f1 o1 by=mallory
+        accept f1 o1 by=mallory; t1 cpu=1 mem=1Gi
+        suppress f1 by=mallory
+        revive f1 by=mallory
+        teardown f1 by=mallory
+        accept f1 o1 by=alice; t1 cpu=1 mem=1Gi
+        kill f1/t1 by=mallory
+        kill f1/t2 by=mallory
+        kill f1/t1 by=alice
+        teardown f1 by=alice
+        framework f1 by=mallory
+        status f1/t1 killed
+        framework f1 by=mallory
+    "), @"
+    1 agent.admitted a1 cpu=4 mem=4Gi
+    2 framework.subscribed f1 role=*; offer.made o1 to f1 of a1 cpu=4 mem=4Gi
+    3 refused 79 FrameworkOfAnother: framework f1 is that of alice, and mallory may not speak for it
+    4 refused 79 FrameworkOfAnother: framework f1 is that of alice, and mallory may not speak for it
+    5 refused 79 FrameworkOfAnother: framework f1 is that of alice, and mallory may not speak for it
+    6 refused 79 FrameworkOfAnother: framework f1 is that of alice, and mallory may not speak for it
+    7 refused 79 FrameworkOfAnother: framework f1 is that of alice, and mallory may not speak for it
+    8 refused 79 FrameworkOfAnother: framework f1 is that of alice, and mallory may not speak for it
+    9 offer.ended o1 accepted
+        task.placed f1/t1#1 on a1 cpu=1 mem=1Gi
+        offer.made o2 to f1 of a1 cpu=3 mem=3Gi
+    10 refused 79 FrameworkOfAnother: framework f1 is that of alice, and mallory may not speak for it
+    11 refused 60 TaskUnknown: there is no task f1/t2
+    12 task.kill_requested f1/t1#1 on a1
+    13 framework.ending f1; offer.ended o2 framework_away
+    14 refused 79 FrameworkOfAnother: framework f1 is that of alice, and mallory may not speak for it
+    15 task.status_changed f1/t1#1 killed (requested); framework.removed f1
+    16 framework.subscribed f1 role=*; offer.made o3 to f1 of a1 cpu=4 mem=4Gi
+    ");
+}

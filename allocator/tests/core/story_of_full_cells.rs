@@ -95,6 +95,7 @@ fn a_framework_has_so_many_tasks_and_no_more() {
     let framework = Event::FrameworkSubscribed(FrameworkSubscribedV1 {
         framework: "f1".parse().expect("an id"),
         role: "*".parse().expect("a role"),
+        owner: "tester".parse().expect("a name"),
     });
     cell.state.apply(&framework);
     let agent = "a1".parse::<AgentId>().expect("an id");

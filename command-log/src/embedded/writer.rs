@@ -19,7 +19,11 @@ use super::{
     scribe::Scribe,
     store::Store,
 };
-use crate::{Error, Stored, tail::Tail, wall_clock};
+use crate::{
+    Error, Stored,
+    tail::{Needed, Tail},
+    wall_clock,
+};
 
 /// The payload bytes after which a group takes no further request.
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -70,6 +74,7 @@ impl Writer {
 
     /// Writes group after group until the queue is closed and empty.
     pub(super) fn run(mut self) {
+        let _needed = Needed::new(Arc::clone(&self.tail), "the writer of the log");
         while let Some(request) = self.requests.blocking_recv() {
             let group = self.gather(request);
             match self.tail.poisoned() {

@@ -20,7 +20,10 @@ use super::{
     client::{Client, Reader, is_final, reader_at},
     message,
 };
-use crate::{Error, Stored, tail::Tail};
+use crate::{
+    Error, Stored,
+    tail::{Needed, Tail},
+};
 
 /// How long one look for a message waits; closing waits as long.
 const LOOK: Duration = Duration::from_millis(100);
@@ -42,6 +45,7 @@ impl Tailer {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, tail) = (Arc::clone(&stop), Arc::clone(tail));
         let follow = move || {
+            let _needed = Needed::new(Arc::clone(&tail), "the follower of the log");
             if let Err(error) = place.follow(&tail, &stopped) {
                 tracing::error!(error = &error as &dyn std::error::Error, "the log can no longer be followed");
                 tail.poison(crate::error::chain(&error).into());

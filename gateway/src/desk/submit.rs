@@ -55,6 +55,10 @@ impl Desk {
     pub(crate) async fn submit(&self, caller: &Caller, ask: Ask) -> Result<Submitted, RequestError> {
         let Ask { key, class, caused_by, command } = ask;
         access::check(caller, Access::Submit { command: &command, class })?;
+        let next = self.hub.now().next;
+        if let Some(asked) = caused_by.filter(|cause| *cause >= next) {
+            return Err(RequestError::Ahead { asked, newest: next.previous().unwrap_or_default() });
+        }
         let key = match key {
             Some(key) => Key::new(&*key).map_err(|error| RequestError::bad("key", &error))?,
             None => self.keys.pick(),

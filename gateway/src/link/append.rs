@@ -48,6 +48,7 @@ async fn append(desk: &Desk, agent: &AgentId, records: Vec<LinkRecord>) -> Resul
     let records = records.into_iter().map(Record::from).collect();
     desk.append(agent, records).await.map_err(|error| match error {
         Error::Forbidden(why) => (FailureCode::Forbidden, why),
+        Error::NotYet { .. } => (FailureCode::Unavailable, error.to_string()),
         Error::Log(error) => (code(&error), chain(&error)),
     })
 }

@@ -53,6 +53,10 @@ async fn slice(mut check: Check) -> Option<(Check, Slice)> {
             tracing::warn!(error = &error as &dyn std::error::Error, "the projections could not be checked");
             None
         }
-        Err(_) => None,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends.
+            Err(_) => None,
+        },
     }
 }

@@ -1,6 +1,6 @@
 //! The loop that takes connections, and the service of each: HTTP/1 with time-outs.
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -35,7 +35,7 @@ pub(super) async fn accept(
     connections: Arc<Connections>,
     waits: Waits,
     shutdown: Shutdown,
-) -> io::Result<()> {
+) {
     let (served, is_served) = watch::channel(());
     let mut over = pin!(shutdown.clone().over());
     loop {
@@ -61,7 +61,6 @@ pub(super) async fn accept(
     }
     drop((listener, is_served));
     served.closed().await;
-    Ok(())
 }
 
 async fn serve(stream: TcpStream, app: Router, slot: Slot, waits: Waits, shutdown: Shutdown) {

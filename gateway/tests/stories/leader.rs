@@ -76,15 +76,16 @@ impl Leader {
             answer.repeats = Some(*first);
             return answer;
         }
+        let by = asked.principal.clone();
         self.keys.insert(asked, at);
-        match self.decide(command) {
+        match self.decide(command, by) {
             Ok(events) => answer.events = events,
             Err(refusal) => answer.refusal = Some(refusal),
         }
         answer
     }
 
-    fn decide(&mut self, command: Command) -> Said {
+    fn decide(&mut self, command: Command, owner: Principal) -> Said {
         match command {
             Command::SubmitJob(c) => self.submit(c.job),
             Command::StopJob(c) if !self.jobs.contains_key(&c.job) => Err(Refusal::JobUnknown { job: c.job }),
@@ -107,7 +108,7 @@ impl Leader {
                 state: c.state,
                 end: c.end,
             })]),
-            Command::SubscribeFramework(c) => Ok(self.subscribe(c.framework, c.role)),
+            Command::SubscribeFramework(c) => Ok(self.subscribe(c.framework, c.role, owner)),
             Command::AcceptOffers(c) => self.accept(c),
             Command::DeclineOffers(c) => self.decline(c),
             Command::SetRole(c) => Ok(vec![Event::RoleSet(RoleSetV1 { role: c.role, weight: c.weight })]),
@@ -165,9 +166,9 @@ impl Leader {
         Ok([Event::AgentAdmitted(admitted)].into_iter().chain(identified).collect())
     }
 
-    fn subscribe(&mut self, framework: FrameworkId, role: log_schema::RoleName) -> Vec<Event> {
+    fn subscribe(&mut self, framework: FrameworkId, role: log_schema::RoleName, owner: Principal) -> Vec<Event> {
         self.frameworks.push(framework.clone());
-        let subscribed = FrameworkSubscribedV1 { framework: framework.clone(), role };
+        let subscribed = FrameworkSubscribedV1 { framework: framework.clone(), role, owner };
         let mut events = vec![Event::FrameworkSubscribed(subscribed)];
         events.extend(self.offer_what_is_left(&framework));
         events

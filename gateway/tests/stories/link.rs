@@ -30,7 +30,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungsten
 use super::{cell::Cell, leader};
 
 /// An agent on its link.
-pub struct Agent {
+pub(super) struct Agent {
     pub link: Link,
     inbound: mpsc::Receiver<Inbound>,
     position: SharedPosition,
@@ -139,7 +139,7 @@ fn status(agent: &str, task: &str, incarnation: u64, state: TaskState) -> Record
     command(agent, &format!("{task}-{}", state.name()), update(agent, task, incarnation, state))
 }
 
-fn update(agent: &str, task: &str, incarnation: u64, state: TaskState) -> Command {
+pub(super) fn update(agent: &str, task: &str, incarnation: u64, state: TaskState) -> Command {
     Command::UpdateTaskStatus(UpdateTaskStatusV1 {
         task: TaskId::new(task).unwrap(),
         incarnation: Incarnation(incarnation),

@@ -2,7 +2,9 @@
 //!
 //! One program, so that it is linked once. `cell` is the only part that touches sockets.
 
+mod broken;
 mod brokers_away;
+mod causes;
 mod cell;
 mod events;
 mod guards;

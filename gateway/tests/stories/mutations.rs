@@ -101,15 +101,19 @@ async fn bad_input_is_never_appended_and_says_which_field() {
 async fn commands_carry_who_sent_them_and_their_class() {
     let cell = Cell::led().await;
     let document =
-        json!({ "query": "mutation { reviveOffers(input: {framework: \"f\", causedBy: \"3\"}) { offset } }" });
+        json!({ "query": "mutation { reviveOffers(input: {framework: \"f\", causedBy: \"0\"}) { offset } }" });
     let (_, body) = cell.post(&document.to_string(), &[("X-Quipu-Principal", "alice")]).await;
     let answer: Value = serde_json::from_str(&body).unwrap();
     let offset: u64 = answer["data"]["reviveOffers"]["offset"].as_str().unwrap().parse().unwrap();
     let stored = cell.log.read(Offset(offset), 1).await.unwrap().remove(0);
     let (envelope, command) = Command::from_record(&stored.record).unwrap();
     assert_eq!(envelope.principal.as_str(), "alice");
-    assert_eq!((envelope.class, envelope.caused_by), (log_schema::Class::Endogenous, Some(Offset(3))));
+    assert_eq!((envelope.class, envelope.caused_by), (log_schema::Class::Endogenous, Some(Offset(0))));
     assert!(matches!(command, Command::ReviveOffers(_)));
+    let high = cell.log.watermarks().await.unwrap().high;
+    let ahead = cell.ask("mutation { reviveOffers(input: {framework: \"f\", causedBy: \"99\"}) { offset } }").await;
+    assert_eq!(ahead["errors"][0]["extensions"]["code"], "AHEAD", "{ahead}");
+    assert_eq!(cell.log.watermarks().await.unwrap().high, high, "a command without a cause in the log is not in it");
 }
 
 #[tokio::test]

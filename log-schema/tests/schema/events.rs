@@ -19,8 +19,8 @@ use log_schema::{
 
 use crate::{
     parts::{
-        agent, attributes, end_bare, end_full, framework, identity, job, resources, role, run_full, spec_bare,
-        spec_full, task_of_framework, task_of_job,
+        agent, attributes, end_bare, end_full, framework, identity, job, principal, resources, role, run_full,
+        spec_bare, spec_full, task_of_framework, task_of_job,
     },
     sample::{
         Fill::{self, Bare, Full},
@@ -132,7 +132,14 @@ fn of_tasks() -> Vec<(Fill, Event)> {
 fn of_frameworks() -> Vec<(Fill, Event)> {
     let framework = framework();
     vec![
-        (Full, Event::FrameworkSubscribed(FrameworkSubscribedV1 { framework: framework.clone(), role: role() })),
+        (
+            Full,
+            Event::FrameworkSubscribed(FrameworkSubscribedV1 {
+                framework: framework.clone(),
+                role: role(),
+                owner: principal(),
+            }),
+        ),
         (Full, Event::FrameworkEnding(FrameworkEndingV1 { framework: framework.clone() })),
         (Full, Event::FrameworkRemoved(FrameworkRemovedV1 { framework: framework.clone() })),
         (Full, Event::OffersSuppressed(OffersSuppressedV1 { framework: framework.clone() })),

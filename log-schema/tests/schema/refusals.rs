@@ -1,9 +1,11 @@
 //! A sample of every refusal; filled and bare where it holds resources.
 
-use log_schema::{AgentId, FrameworkId, Incarnation, OfferId, Offset, Refusal, Resources, RoleName, TaskState, TimeMs};
+use log_schema::{
+    AgentId, FrameworkId, Incarnation, OfferId, Offset, Principal, Refusal, Resources, RoleName, TaskState, TimeMs,
+};
 
 use crate::{
-    parts::{agent, framework, identity, job, resources, role, task_of_framework, task_of_job},
+    parts::{agent, framework, identity, job, principal, resources, role, task_of_framework, task_of_job},
     sample::{
         Fill::{self, Bare, Full},
         Sample,
@@ -82,7 +84,9 @@ fn of_frameworks() -> Vec<(Fill, Refusal)> {
     let another = FrameworkId::new("flink").expect("legal");
     let (offer, subscribed) = (OfferId(17), RoleName::new("*").expect("legal"));
     let exceed = |asked, offered| Refusal::LaunchesExceedOffers { asked: Box::new(asked), offered: Box::new(offered) };
+    let of_another = |owner| Refusal::FrameworkOfAnother { framework: framework(), owner, asked_by: principal() };
     vec![
+        (Full, of_another(Principal::new("alice").expect("legal"))),
         (Full, Refusal::FrameworkUnknown { framework: framework() }),
         (Full, Refusal::FrameworkEnding { framework: framework() }),
         (Full, Refusal::RoleDiffers { framework: framework(), subscribed, asked: role() }),

@@ -3,7 +3,7 @@
 use allocator::State;
 use log_schema::{JobId, Offset, TaskId};
 use projector::{
-    Decided, Digest, Error, Pick, Projector, Scope,
+    Decided, Digest, Error, Options, Pick, Projector, Scope,
     row::{AgentRow, FrameworkRow, JobRow, Phase, RoleRow, TaskCounts, TaskRow, UsageRow},
 };
 use proptest::prelude::{ProptestConfig, any, proptest};
@@ -205,10 +205,40 @@ fn a_retention_trims_by_itself() {
     options.retention_ms = Some(100_000);
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut projector = Projector::open(dir.path(), options).expect("an empty directory");
-    let text = "tick 1\n".repeat(1_500);
+    let text: String = (0..1_500).map(|second| format!("tick {}\n", second * 1_000)).collect();
     let decided: Vec<Decided> = crate::history::history(&text);
     projector.fold(&decided).expect("a consistent history");
     let horizon = projector.views().horizon();
     assert_eq!(horizon, decided[1_399].offset);
     assert_eq!(projector.views().as_of(Some(horizon)).unwrap().time().unwrap(), decided[1_399].time);
+}
+
+#[test]
+fn a_run_that_is_shorter_than_the_pause_trims_too() {
+    let ticks = |count: u64| (0..count).map(|second| format!("tick {}\n", second * 1_000)).collect::<String>();
+    let Projection { dir, projector } = Projection::of(&crate::history::history(&ticks(250)));
+    drop(projector);
+    let options = Options { retention_ms: Some(10_000), ..small() };
+    let mut projector = Projector::open(dir.path(), options).expect("a projection");
+    let position = projector.position().expect("folded").offset;
+    let rest: Vec<Decided> =
+        crate::history::history(&ticks(500)).into_iter().filter(|decided| decided.offset > position).collect();
+    projector.fold(&rest[..1]).expect("it follows");
+    let (horizon, newest) = (projector.views().horizon(), projector.views().newest());
+    assert!(horizon > Offset(0) && newest.0 - horizon.0 <= 22, "{horizon} of {newest}");
+    let below = projector.views().as_of(Some(horizon.previous().expect("above"))).expect_err("it is trimmed");
+    assert!(below.to_string().contains("is below the horizon"), "{below}");
+}
+
+#[test]
+fn a_wall_clock_that_is_years_ahead_for_a_while_costs_no_history() {
+    let options = Options { retention_ms: Some(100_000), ..small() };
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut projector = Projector::open(dir.path(), options).expect("an empty directory");
+    let text: String = (0..1_500).map(|second| format!("tick {}\n", second * 10)).collect();
+    let mut decided: Vec<Decided> = crate::history::history(&text);
+    // Ten years, while log time goes its way.
+    decided.iter_mut().skip(1_000).for_each(|decided| decided.time.0 += 10 * 365 * 86_400_000);
+    projector.fold(&decided).expect("a consistent history");
+    assert_eq!(projector.views().horizon(), Offset(0));
 }

@@ -161,7 +161,11 @@ impl Known {
         }
         let framework: FrameworkId = id(words);
         match verb {
-            "framework" => Event::FrameworkSubscribed(FrameworkSubscribedV1 { framework, role: id(words) }),
+            "framework" => Event::FrameworkSubscribed(FrameworkSubscribedV1 {
+                framework,
+                role: id(words),
+                owner: "somebody".parse().expect("a name"),
+            }),
             "ending" => Event::FrameworkEnding(FrameworkEndingV1 { framework }),
             "gone" => Event::FrameworkRemoved(FrameworkRemovedV1 { framework }),
             "suppress" => Event::OffersSuppressed(OffersSuppressedV1 { framework }),

@@ -94,6 +94,25 @@ pub(crate) enum AtArg {
     Ago(u64),
 }
 
+/// For how long the past is kept, in milliseconds; `None`: for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct History(pub(crate) Option<u64>);
+
+impl FromStr for History {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "forever" {
+            return Ok(Self(None));
+        }
+        match duration::parse(text) {
+            Ok(0) => Err("nothing could be asked for then; the least is 1ms".into()),
+            Ok(millis) => Ok(Self(Some(millis))),
+            Err(_) => Err("expected a duration such as 12h or 30d, or `forever`".into()),
+        }
+    }
+}
+
 impl FromStr for AtArg {
     type Err = String;
 

@@ -8,7 +8,7 @@ use command_log::kafka;
 use log_schema::AgentId;
 use replay::Changes;
 
-use super::parse::{self, AtArg};
+use super::parse::{self, AtArg, History};
 use crate::client::address;
 
 /// Where a log that many processes share is.
@@ -82,6 +82,17 @@ pub(crate) struct Gateway {
     /// Where it listens.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070", value_parser = parse::loopback)]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) history: HistoryOption,
+}
+
+/// For how long the past can be asked for.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct HistoryOption {
+    /// For how long the past can be asked for, as in 12h or 30d, or `forever`. What is older leaves the projections by
+    /// itself, and the log keeps it.
+    #[arg(long, value_name = "DURATION", default_value = "30d", env = "QUIPU_HISTORY")]
+    pub(crate) history: History,
 }
 
 /// `quipu log`.
@@ -128,11 +139,14 @@ Examples:
   quipu log check --log ./cell   the cell in this directory")]
     Check(Check),
     /// Let a log forget what an archive has. It cannot be undone.
+    ///
+    /// A cell that runs does it itself, if it was started with the same --archive, and goes on meanwhile.
     #[command(after_help = "\
 Examples:
   quipu log trim --log kafka://127.0.0.1:9092/cell --archive ./archive                   all but the newest million
   quipu log trim --log kafka://127.0.0.1:9092/cell --archive ./archive --below 1000000   no more than that
-  quipu log trim --log ./cell --archive ./archive                                        of a cell that is stopped")]
+  quipu log trim --log ./cell --archive ./archive                                        of a cell that is stopped, or
+                                                                                         runs with this --archive")]
     Trim(Trim),
 }
 
@@ -227,6 +241,8 @@ pub(crate) struct Up {
     /// Where the segments of the log are that `quipu log archive` has written, if `quipu log trim` was used.
     #[arg(long, value_name = "DIR", env = "QUIPU_ARCHIVE")]
     pub(crate) archive: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) history: HistoryOption,
 }
 
 /// `quipu down`.

@@ -24,6 +24,9 @@ use crate::{cli, exit::Failure};
 /// How many ended tasks keep their sandboxes, and with them their output.
 const ENDED_KEPT_MAX: usize = 1000;
 
+/// For how long the agent's own gateway keeps the past, which nobody asks it for.
+const HISTORY_MS: u64 = 60 * 60 * 1000;
+
 /// A free port of this machine.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -49,7 +52,7 @@ async fn work(args: &cli::Agent) -> anyhow::Result<()> {
         return Ok(::agent::run(config(args, args.gateway.clone(), shutdown)?).await?);
     };
     let place = open_log::configure(log.clone(), &args.options, false)?;
-    let gateway = gateway::start(&place, &args.options, &args.dir.join("gateway"), ANY_PORT).await?;
+    let gateway = gateway::start(&place, &args.options, &args.dir.join("gateway"), ANY_PORT, Some(HISTORY_MS)).await?;
     let url = format!("http://{}", gateway.local_addr());
     let config = config(args, url, shutdown)?;
     beside(gateway, async { Ok(::agent::run(config).await?) }).await

@@ -48,7 +48,7 @@ impl BackgroundCheck {
         let mut found = self.found.clone();
         match found.wait_for(Option::is_some).await.map(|found| found.clone()) {
             Ok(Some(error)) => anyhow::Error::from(error),
-            Ok(None) | Err(_) => std::future::pending().await,
+            Ok(None) | Err(_) => anyhow::anyhow!("it ended by itself: an invariant is broken; see the messages above"),
         }
     }
 }

@@ -23,12 +23,12 @@ pub fn run(args: &cli::Gateway) -> anyhow::Result<ExitCode> {
 async fn serve_until_stopped(args: &cli::Gateway) -> anyhow::Result<()> {
     let mut stop = stop_on_signal()?;
     let place = open_log::configure(args.log.log.clone(), &args.log.options, true)?;
-    let gateway = start(&place, &args.log.options, &args.dir, args.listen).await?;
+    let gateway = start(&place, &args.log.options, &args.dir, args.listen, args.history.history.0).await?;
     let url = format!("http://{}", gateway.local_addr());
     Layout::new(&args.dir).write_gateway_url(&url)?;
     output::say(&format!("gateway of {place}: {url}/graphql"));
     tokio::select! {
-        _ = stop.wait_for(|stopped| *stopped) => gateway.stop().await.context("the gateway failed"),
+        _ = stop.wait_for(|stopped| *stopped) => gateway.stop().await.context("the gateway halted"),
         halted = gateway.halted() => Err(halted).context("the gateway halted"),
     }
 }
@@ -39,12 +39,14 @@ pub(super) async fn start(
     options: &KafkaOptions,
     dir: &Path,
     listen: SocketAddr,
+    retention_ms: Option<u64>,
 ) -> anyhow::Result<RunningGateway> {
     fs::create_dir_all(dir).with_context(|| format!("could not make {}", dir.display()))?;
     let log = open_log::shared(place, options).await?;
     let telemetry = Arc::new(KafkaTelemetry::open(place).await?);
     let mut config = Config::new(log, telemetry, Layout::new(dir).projections());
     config.listen = listen;
+    config.retention_ms = retention_ms;
     place.cell().clone_into(&mut config.cell);
     serve(config).await.context("could not start the gateway")
 }

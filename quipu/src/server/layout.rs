@@ -9,6 +9,7 @@
 //!      /agent         the sandboxes of this machine's tasks
 //!      /gateway-url   where the gateway listens, for the CLI
 //!      /control.pid   who runs; the agent's is in its own directory
+//!      /control.sock  where the control plane takes what only the owner of the directory may ask
 //! ```
 
 use std::{
@@ -86,6 +87,9 @@ impl Layout {
     pub fn control_pid(&self) -> PidFile {
         PidFile(self.root.join("control.pid"))
     }
+
+    /// The name of the socket of the control plane.
+    pub const CONTROL_SOCKET: &str = "control.sock";
 
     /// The process of the agent.
     pub fn agent_pid(&self) -> PidFile {

@@ -3,6 +3,7 @@
 mod archive;
 mod check;
 mod copy;
+pub(super) mod trim;
 
 use std::process::ExitCode;
 
@@ -34,7 +35,7 @@ pub fn run(args: &cli::LogCommand, format: Format) -> anyhow::Result<ExitCode> {
             LogAction::Export(args) => copy::export(args).await?,
             LogAction::Import(args) => copy::import(args).await?,
             LogAction::Archive(args) => archive::archive(args).await?,
-            LogAction::Trim(args) => archive::trim(args).await?,
+            LogAction::Trim(args) => trim::trim(args).await?,
         };
         show(&told, format)
     })

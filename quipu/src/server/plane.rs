@@ -1,6 +1,13 @@
 //! The control plane: the log, the allocator and the gateway in one process.
 
-use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use allocator::leader;
 use anyhow::Context;
@@ -15,6 +22,7 @@ use tokio::sync::watch;
 use super::{
     allocator::{Leader, node},
     background_check::BackgroundCheck,
+    control::Control,
     layout::Layout,
     open_log,
 };
@@ -24,6 +32,11 @@ pub struct Plane {
     gateway: gateway::RunningGateway,
     leader: Leader,
     log: Arc<dyn Log>,
+    /// The log itself, without an archive.
+    own: Arc<EmbeddedLog>,
+    /// Where what the log has forgotten can be read.
+    archive: Option<PathBuf>,
+    control: Control,
     /// Where the log ended before this plane.
     began: Offset,
     check: BackgroundCheck,
@@ -37,6 +50,7 @@ impl Plane {
         listen: SocketAddr,
         silence: Option<Duration>,
         archive: Option<&Path>,
+        history_ms: Option<u64>,
     ) -> anyhow::Result<Self> {
         let path = layout.log();
         let log = EmbeddedLog::open(&path, Options::default())
@@ -47,13 +61,15 @@ impl Plane {
         let log = Arc::new(log);
         let began = log.watermarks().await?.high;
         let check = BackgroundCheck::start(Arc::clone(&log));
-        let log = open_log::with_archive(log, archive).await?;
+        let (own, log) = (Arc::clone(&log), open_log::with_archive(log, archive).await?);
+        let control = Control::open(layout);
         // There from the beginning, so that an auditor can name it.
         fs::create_dir_all(layout.snapshots()).context("could not make the directory of the snapshots")?;
         let telemetry: Arc<dyn Telemetry> = Arc::new(InProcess::default());
         let (stop, stopped) = watch::channel(false);
         let mut config = gateway::Config::new(Arc::clone(&log), Arc::clone(&telemetry), layout.projections());
         config.listen = listen;
+        config.retention_ms = history_ms;
         let gateway = gateway::serve(config).await.context("could not start the gateway")?;
         let config = leader::Config {
             node: node()?,
@@ -64,7 +80,8 @@ impl Plane {
             agent_silent_after: silence,
         };
         let leader = Leader::start(Arc::clone(&log), config, stopped)?;
-        Ok(Self { gateway, leader, log, began, check, stop })
+        let archive = archive.map(Path::to_owned);
+        Ok(Self { gateway, leader, log, own, archive, control, began, check, stop })
     }
 
     /// Where the gateway listens.
@@ -84,6 +101,11 @@ impl Plane {
         }
     }
 
+    /// Does what the owner of the directory asks for, for ever.
+    pub async fn obey(&self) -> Infallible {
+        self.control.obey(&self.own, self.archive.as_deref()).await
+    }
+
     /// Resolves when a part has ended by itself, which is never well, or the log is damaged; says which. Of a leader that
     /// ended, [`Self::stop`] says why.
     pub async fn broken(&self) -> anyhow::Error {
@@ -94,11 +116,12 @@ impl Plane {
         }
     }
 
-    /// Stops the parts; the error is the one that ended the leader.
+    /// Stops the parts; the error is the one that ended the leader, or else the one that halted the
+    /// gateway.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
         self.check.end().await;
-        self.gateway.stop().await.context("the gateway failed")?;
-        self.leader.join().await
+        let served = self.gateway.stop().await.context("the gateway halted");
+        self.leader.join().await.and(served)
     }
 }

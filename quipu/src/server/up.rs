@@ -32,7 +32,8 @@ async fn up(args: &cli::Up) -> anyhow::Result<()> {
     }
     let silence = silence(args.agent_silent_ms);
     let archive = args.archive.as_deref();
-    let plane = Plane::start(&layout, listen_address(args.listen, &layout), silence, archive).await?;
+    let (listen, history) = (listen_address(args.listen, &layout), args.history.history.0);
+    let plane = Plane::start(&layout, listen, silence, archive, history).await?;
     let url = format!("http://{}", plane.address());
     layout.write_gateway_url(&url)?;
 
@@ -48,9 +49,12 @@ async fn up(args: &cli::Up) -> anyhow::Result<()> {
         tell_where(&url, &layout);
         if args.no_agent { std::future::pending().await } else { agent.keep().await }
     };
+    // In this order, so that a cell that is broken when it is told to stop ends with an error all the same.
     let ended = tokio::select! {
-        _ = stop.wait_for(|stopped| *stopped) => Ok(()),
+        biased;
         broken = plane.broken() => Err(broken),
+        _ = stop.wait_for(|stopped| *stopped) => Ok(()),
+        never = plane.obey() => match never {},
         failed = serve => failed,
     };
     let stopped = plane.stop().await;

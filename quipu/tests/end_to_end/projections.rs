@@ -1,10 +1,14 @@
 //! The read models are folds: without their directory they come back the same.
 
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::{Value, json};
 
-use crate::cell::{Cell, WITH_AGENT, shell_job, wait_for};
+use crate::cell::{Cell, WITH_AGENT, WITHOUT_AGENT, shell_job, wait_for};
 
 const EVERYTHING: &str = "query($at: At) {
   cell(at: $at) { asOf logTime decision { epoch from to events } }
@@ -50,4 +54,100 @@ fn answers(cell: &Cell, newest: u64) -> [Value; 3] {
 
 fn as_of(data: &Value) -> u64 {
     data["cell"]["asOf"].as_str().and_then(|offset| offset.parse().ok()).expect("an offset")
+}
+
+/// A file system of its own at a path, which is full soon.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Says loudly that the test is skipped where none can be mounted.
+    fn mount(at: &Path) -> Option<Self> {
+        fs::create_dir_all(at).expect("a directory");
+        let mounting = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "small"]).arg(at).status();
+        if mounting.is_ok_and(|status| status.success()) {
+            return Some(Self(at.to_owned()));
+        }
+        eprintln!("SKIPPED: this user may not mount a small file system");
+        None
+    }
+
+    /// Leaves no room.
+    fn fill(&self) -> PathBuf {
+        let path = self.0.join("filler");
+        let mut filler = fs::File::create(&path).expect("a file");
+        let full = std::io::copy(&mut std::io::repeat(7), &mut filler).expect_err("it is full some time");
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_control_plane_whose_projections_have_no_room_ends_with_an_error_and_goes_on_when_there_is_some() {
+    let mut cell = Cell::prepare(WITHOUT_AGENT);
+    let Some(disk) = SmallDisk::mount(&cell.dir().join("projections")) else { return };
+    cell.restart();
+    assert_eq!(cell.quipu(["run", "--detach", "--name", "first", "--", "true"]).code, Some(0));
+    let filler = disk.fill();
+    for number in 0..200 {
+        // The last ones get no answer.
+        let long = "x".repeat(10_000);
+        let job = cell.quipu(["run", "--detach", "--name", &format!("job-{number}"), "--", "true", &long]);
+        if job.code != Some(0) {
+            break;
+        }
+    }
+    assert_eq!(cell.await_exit(), Some(1), "{}", cell.messages());
+    let said = cell.messages();
+    assert!(said.contains("the gateway halted") && said.contains("make room on the disk of the projections"), "{said}");
+    fs::remove_file(filler).expect("removed");
+    cell.restart();
+    assert_eq!(cell.quipu(["run", "--detach", "--name", "last", "--", "true"]).code, Some(0));
+    let jobs = cell.data("{ jobs(first: 300) { nodes { name } } }", json!({}));
+    let has =
+        |name: &str| jobs["jobs"]["nodes"].as_array().is_some_and(|jobs| jobs.iter().any(|job| job["name"] == name));
+    assert!(has("first") && has("job-0") && has("last"), "{jobs}");
+    cell.stop();
+}
+
+#[test]
+fn a_running_cell_finds_damage_of_its_projections_and_builds_them_again_by_itself() {
+    let mut cell = Cell::start(WITHOUT_AGENT);
+    for name in ["one", "two", "three"] {
+        assert_eq!(cell.quipu(["run", "--detach", "--name", name, "--", "true"]).code, Some(0));
+    }
+    let told = cell.events(&json!({}));
+    let newest = as_of(&cell.data("{ cell { asOf } }", json!({})));
+    let before = answers(&cell, newest);
+    cell.stop();
+    // What the last run wrote goes to sorted files when the next one begins.
+    cell.restart();
+    cell.stop();
+    let files =
+        fs::read_dir(cell.dir().join("projections/db")).expect("a database").map(|file| file.expect("a file").path());
+    let of_facts = |path: &PathBuf| {
+        let bytes = fs::read(path).expect("read");
+        path.extension().is_some_and(|end| end == "sst") && bytes.windows(5).any(|part| part == b"facts")
+    };
+    let files: Vec<PathBuf> = files.filter(of_facts).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let mut bytes = fs::read(&file).expect("read");
+        bytes[20] ^= 1;
+        fs::write(&file, bytes).expect("written");
+    }
+    cell.restart();
+    wait_for("the rows to be built again", || {
+        cell.messages().contains("the projections are damaged, and are built again from the log").then_some(())
+    });
+    wait_for("the log to be read again", || cell.ask("{ cell { asOf } }", json!({})).ok());
+    assert_eq!(answers(&cell, newest), before);
+    assert_eq!(cell.events(&json!({}))[..told.len()], told[..]);
+    assert!(cell.dir().join("projections/db-2").is_dir(), "the control plane has not ended");
+    cell.stop();
 }

@@ -1,25 +1,18 @@
-//! An archive of a log: written segment by segment, and then the log may forget.
+//! An archive of a log: written segment by segment, each of them read back.
 
 use std::path::Path;
 
-use command_log::{
-    Log,
-    archive::Archive,
-    embedded::{EmbeddedLog, FrozenLog, Options},
-    file::Summary,
-    kafka::KafkaLog,
-};
+use command_log::{Log, archive::Archive, file::Summary};
 use log_schema::Offset;
 use replay::Progress as Reached;
 use tokio::sync::watch;
 
-use super::{Told, copy::BATCH_BYTES};
+use super::Told;
 use crate::{
     cli,
     exit::Failure,
     output,
     server::{
-        layout::Layout,
         open_log::{self, Place, ToRead},
         progress::Progress,
         stop_on_signal,
@@ -83,104 +76,12 @@ async fn follow(
     }
 }
 
-/// A log that can forget its beginning.
-enum Trimmed {
-    Kafka(KafkaLog),
-    Embedded(EmbeddedLog),
-}
-
-impl Trimmed {
-    async fn open(place: &Place) -> anyhow::Result<Self> {
-        Ok(match place {
-            Place::Kafka(config) => Self::Kafka(KafkaLog::open(config).await?),
-            Place::Directory(root) => {
-                let path = Layout::new(root.clone()).log();
-                // Looked at first: a directory without a log does not become one.
-                drop(FrozenLog::open(&path)?);
-                Self::Embedded(EmbeddedLog::open(&path, Options::default())?)
-            }
-        })
-    }
-
-    fn log(&self) -> &dyn Log {
-        match self {
-            Self::Kafka(log) => log,
-            Self::Embedded(log) => log,
-        }
-    }
-
-    async fn forget(&self, below: Offset) -> anyhow::Result<Offset> {
-        match self {
-            Self::Kafka(log) => Ok(log.forget(below).await?),
-            Self::Embedded(log) => {
-                log.forget(below).await?;
-                Ok(below)
-            }
-        }
-    }
-}
-
-/// Reads all that the archive has, compares it with what the log has, and only then lets it forget.
-pub(super) async fn trim(args: &cli::Trim) -> anyhow::Result<Told> {
-    let place = open_log::place(&args.place, false)?;
-    let archive = open_log::archive(directory(&args.place)?)?;
-    let whole = verify(&archive)?;
-    let trimmed = Trimmed::open(&place).await?;
-    let log = trimmed.log();
-    archive.check(log).await?;
-    let marks = log.watermarks().await?;
-    let below = trim_end(args, &whole, marks.high)?;
-    compare(&archive, log, marks.low, below).await?;
-    let low = if below > marks.low { trimmed.forget(below).await? } else { marks.low };
-    if low > marks.low && matches!(place, Place::Directory(_)) {
-        output::notice(
-            "note: name the archive from now on wherever trimmed records are needed: `quipu up --archive`, audit, export",
-        );
-    }
-    Ok(Told { did: "forgot", records: low.0 - marks.low.0, whole })
-}
-
-/// The first offset that is not forgotten, of a log that ends at `high`.
-fn trim_end(args: &cli::Trim, archived: &Summary, high: Offset) -> anyhow::Result<Offset> {
-    let first_kept = Offset(high.0.saturating_sub(args.keep));
-    let archived_end = if archived.first > Offset(0) { Offset(0) } else { archived.next };
-    let end = args.below.map_or(first_kept.min(archived_end), Offset);
-    if end > archived_end {
-        let what = format!("the archive has offsets {} to {}, and not all below {end}", archived.first, archived.next);
-        return Err(Failure::new(what).hint("run `quipu log archive` first, or trim less").into());
-    }
-    if end > first_kept {
-        let what = format!("the log ends at offset {high}, and of its newest {} records none is forgotten", args.keep);
-        let hint = format!(
-            "trim below {first_kept} at most; or, if every allocator and gateway of the cell was started with \
-             --archive, say with --keep how many records are enough"
-        );
-        return Err(Failure::new(what).hint(hint).into());
-    }
-    Ok(end)
-}
-
-/// That log and archive hold the same in `from..end`.
-async fn compare(archive: &Archive, log: &dyn Log, from: Offset, end: Offset) -> anyhow::Result<()> {
-    let mut next = from;
-    while next < end {
-        let (archived, logged) = (archive.read(next, BATCH_BYTES)?, log.read(next, BATCH_BYTES).await?);
-        let pairs = archived.iter().zip(&logged);
-        if let Some((archived, _)) = pairs.clone().find(|(archived, logged)| archived.record != logged.record) {
-            let what = format!("archive and log hold different records at offset {}", archived.offset);
-            return Err(Failure::new(what).hint("name the archive of this very cell; nothing was forgotten").into());
-        }
-        next = Offset(next.0 + pairs.len() as u64);
-    }
-    Ok(())
-}
-
-fn directory(place: &cli::LogPlace) -> anyhow::Result<&Path> {
+pub(super) fn directory(place: &cli::LogPlace) -> anyhow::Result<&Path> {
     let missing = || Failure::usage("the directory of the archive is missing").hint("add --archive DIR");
     Ok(place.options.archive.as_deref().ok_or_else(missing)?)
 }
 
-fn verify(archive: &Archive) -> anyhow::Result<Summary> {
+pub(super) fn verify(archive: &Archive) -> anyhow::Result<Summary> {
     let mut progress = Progress::new("read");
     let end = archive.next();
     let whole = archive.verify(&mut |next| progress.show(Reached { next, end }))?;
