@@ -6,7 +6,9 @@
 //! A directory in which something runs cannot be removed, so only empty ones are at stake.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
+    io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +16,8 @@ use super::{Layout, Place};
 
 /// How the directories' names begin.
 pub const PREFIX: &str = "quipu-tasks.";
+/// How often a supervisor makes the directories, at most.
+const HOLD_TRIES_MAX: u32 = 64;
 
 impl Layout {
     /// Takes hold of the directories, for as long as the files live. `None`: they were removed meanwhile.
@@ -22,7 +26,9 @@ impl Layout {
             let file = File::open(&home).ok()?;
             // Where the kernel has no such locks nobody can take the directory for one that is left behind.
             let _ = file.lock_shared();
-            home.is_dir().then_some(file)
+            // Removed and made again in between, the path leads to another directory than the one that is locked.
+            let number = |metadata: io::Result<Metadata>| metadata.ok().map(|metadata| metadata.ino());
+            (number(file.metadata()) == number(fs::metadata(&home))).then_some(file)
         };
         self.homes().map(hold).collect()
     }
@@ -30,8 +36,15 @@ impl Layout {
     /// As [`Self::hold`], for a supervisor. Makes the directories again if they were removed since its agent ended.
     pub fn hold_or_make(&self) -> Vec<File> {
         let name = self.homes().next().and_then(|home| Some(home.file_name()?.to_str()?.to_owned()));
-        let make = || Self::detect(&name?).hold();
-        self.hold().or_else(make).unwrap_or_default()
+        // Each round loses to at most one other supervisor that removed the directories just now.
+        for _ in 0..HOLD_TRIES_MAX {
+            if let Some(held) = self.hold() {
+                return held;
+            }
+            let Some(name) = &name else { break };
+            Self::detect(name);
+        }
+        Vec::new()
     }
 
     /// Removes the directories of agents that ended, this one's neighbours.

@@ -182,6 +182,8 @@ async fn what_is_looked_at_is_charged_and_keeps_nobody_waiting() {
     let others = async {
         loop {
             assert_eq!(cell.http("GET", "/healthz", &[], "").await.0, 200);
+            // It has the threads of the scans, and its turn among them.
+            assert_eq!(cell.query("cell { name }").await["cell"]["name"], "main");
             asked += 1;
             // Where the scans have this thread, this is never reached before they are over.
             tokio::task::yield_now().await;

@@ -76,6 +76,31 @@ fn whoever_is_killed_each_start_of_a_task_happens_at_most_once_and_each_task_end
     assert_audited(&mut cell);
 }
 
+#[test]
+fn an_agent_that_is_killed_amid_forty_starts_costs_no_task_anything() {
+    const STARTS: usize = 40;
+    let cell = Cell::start(WITH_AGENT);
+    cell.await_agent();
+    let follower = Follower::start(&cell, FIELDS, json!({}));
+    let mut job = shell_job(&cell, "burst", 40, "echo \"$QUIPU_INDEX\" >>\"$RESULTS/ran\"");
+    job["restart"] = json!({ "on": "NEVER" });
+    cell.run_job(&job);
+    await_lines(&cell, "ran", 1);
+    cell.kill9_agent();
+    cell.await_end("burst");
+    let seen = follower.wait("the end of the job", |seen| {
+        let events: Vec<_> = seen.iter().map(|seen| seen.event.clone()).collect();
+        events.iter().any(|event| event["name"] == "job.ended").then_some(events)
+    });
+    let failed = named(&seen, "task.status_changed").filter(|body| body["state"] == "failed");
+    let others: Vec<_> = failed.filter(|body| body["end"]["reason"] != "never_began").collect();
+    assert!(others.is_empty(), "what never began is placed again, and nothing else failed: {others:?}");
+    let ran = cell.lines("ran");
+    assert_eq!((ran.len(), distinct(ran).len()), (STARTS, STARTS), "each task ran once");
+    let mut scheduled = named(&seen, "task.restart_scheduled");
+    assert!(scheduled.all(|body| body["restarts"] == 0), "no restart is used up");
+}
+
 /// What the tasks did is what the log says.
 fn assert_ran_once(cell: &Cell, events: &[Value]) {
     let starts = distinct(cell.lines("starts"));

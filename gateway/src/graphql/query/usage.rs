@@ -266,13 +266,14 @@ impl UsageQuery {
         let times = spaced(from.0.0, until.0.0, points).map_err(graphql)?;
         desk.check_past("until", TimeMs(until.0.0)).map_err(graphql)?;
         budget::look(times.len() as u64 * LOOKS_PER_DECISION).await.map_err(graphql)?;
-        let point = |time: u64| {
-            let time = TimeMs(time);
+        let mut points = Vec::with_capacity(times.len());
+        for time in times.into_iter().map(TimeMs) {
+            budget::yield_in_time().await;
             let offset = desk.rows.offset_at_time(time).map_err(graphql)?;
             let scope = desk.read(caller, Some(Past::Offset(offset))).map_err(graphql)?;
-            Ok(UsagePoint { time: TimeText(time), usage: Usage::of(scope)? })
-        };
-        times.into_iter().map(point).collect()
+            points.push(UsagePoint { time: TimeText(time), usage: Usage::of(scope)? });
+        }
+        Ok(points)
     }
 
     /// What agents said of their machines last.
