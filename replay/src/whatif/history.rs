@@ -139,6 +139,11 @@ impl History {
         Ok(scan.finish())
     }
 
+    /// When everything of history is answered, also what no decision of it answers.
+    pub fn answered_by(&self) -> u64 {
+        self.end + self.latency_ms
+    }
+
     /// The index in [`Self::records`] of the first record of the fork.
     pub fn first_index(&self) -> usize {
         self.records.iter().take_while(|past| past.stored.offset < self.fork).count()

@@ -66,9 +66,11 @@ impl Simulation<'_> {
         self.past().is_none()
             && match until {
                 Until::HistoryEnds => next.time > self.history.end,
-                // Not before history's end: its last records may be what agents repeated after all work was done.
+                // Not before the last of history is answered: its last records may be what agents repeated after all
+                // work was done, and a change at the very end has to be answered too. A run that has none must not end
+                // earlier, or what happens meanwhile would be counted in the other run alone.
                 Until::WorkIsDone => {
-                    next.time > self.history.end
+                    next.time > self.history.answered_by()
                         && !self.agents.has_open()
                         && !self.log.has_commands()
                         && !self.has_work()

@@ -72,16 +72,20 @@ impl<'a> Simulation<'a> {
         simulation.insert_changes()?;
         // For what no decision of history answers, before the fork and up to its end.
         simulation.queue.schedule(own.time, None, Event::Decide);
-        simulation.queue.schedule(history.end + history.latency_ms, None, Event::Decide);
+        simulation.queue.schedule(history.answered_by(), None, Event::Decide);
         simulation.consider_tick();
         Ok(simulation)
     }
 
-    /// Says the changes at the fork. They are answered together with the record that comes next in history.
+    /// Says the changes at the fork. They are answered together with the record that comes next in history; where no
+    /// decision answers that, with what history left unanswered. Answered earlier, they would take along what waits.
     fn insert_changes(&mut self) -> Result<(), Error> {
-        let cover = self.past().and_then(|past| past.cover).filter(|_| self.pace == Pace::History);
+        let cover = self.past().and_then(|past| past.cover);
         for record in self.changes.inserted(&self.state) {
-            let due = cover.map_or_else(|| self.due_later(), When::of);
+            let due = match self.pace {
+                Pace::History => due_in(self.history, cover),
+                Pace::Own => self.due_later(),
+            };
             self.log.append(self.now.time, record, None, due)?;
         }
         Ok(())
@@ -263,5 +267,5 @@ impl<'a> Simulation<'a> {
 
 /// When a record of history is answered: with its decision, or after the end where it has none.
 fn due_in(history: &History, cover: Option<Place>) -> When {
-    cover.map_or(When::end_of(history.end + history.latency_ms), When::of)
+    cover.map_or(When::end_of(history.answered_by()), When::of)
 }

@@ -47,7 +47,7 @@ fn client(cell: &mut Cell) {
     let name = format!("j{}", cell.chance.below(9));
     let count = u32::try_from(cell.chance.below(6)).expect("small");
     let cpu = 300 + cell.chance.below(8) * 200;
-    match cell.chance.below(8) {
+    match cell.chance.below(9) {
         0..=3 => {
             let kind = if cell.chance.one_in(4) { JobKind::Service } else { JobKind::Batch };
             let length = 20 + cell.chance.below(600);
@@ -58,7 +58,7 @@ fn client(cell: &mut Cell) {
         }
         4 => cell.stop(&name),
         5 | 6 => cell.scale(&name, count),
-        7 if count % 3 == 0 => cell.restart(&format!("{name}.{}", count / 2)),
+        7 => cell.restart(&format!("{name}.{}", count / 2)),
         _ => cell.kill(&format!("{name}.{count}")),
     }
 }
