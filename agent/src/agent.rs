@@ -37,7 +37,7 @@ use crate::{
     sandbox::{Ended, TaskKey, now},
     start::Placement,
     status::{Report, Reports, Status},
-    tasks::Tasks,
+    tasks::{self, Tasks},
     watch::Supervisor,
 };
 use reconcile::Expected;
@@ -102,8 +102,8 @@ pub enum Error {
     /// The machine cannot be read.
     #[error("could not find out what the machine has")]
     Machine(#[from] machine::Error),
-    /// The journal cannot be trusted any more.
-    #[error("the agent cannot remember what it does")]
+    /// The journal cannot be read.
+    #[error("the agent does not know what it did before")]
     Journal(#[from] journal::Error),
     /// The link ended for good.
     #[error("the link to the cell ended")]
@@ -184,7 +184,7 @@ impl Agent {
             for input in std::iter::once(first).chain(more) {
                 if matches!(input, Input::Shutdown) {
                     self.tasks.leave();
-                    self.journal.sync()?;
+                    self.journal.sync();
                     return Ok(());
                 }
                 self.take(input)?;
@@ -203,26 +203,33 @@ impl Agent {
     fn take(&mut self, input: Input) -> Result<(), Error> {
         match input {
             Input::Link(inbound) => self.heard(inbound),
-            Input::Appended(result) => self.appended(result),
+            Input::Appended(result) => {
+                self.appended(result);
+                Ok(())
+            }
             Input::Supervised { key, supervisor } => {
                 self.tasks.supervised(&key, supervisor);
                 Ok(())
             }
             Input::Slow { key } => {
                 self.tasks.is_slow(&key);
-                self.start_next()
+                self.start_next();
+                Ok(())
             }
             Input::Running { key } => {
                 self.running(key);
-                self.start_next()
+                self.start_next();
+                Ok(())
             }
             Input::Ended { key, ended: _ } if self.lost.contains_key(&key) => {
-                self.lost_ended(&key)?;
-                self.start_next()
+                self.lost_ended(&key);
+                self.start_next();
+                Ok(())
             }
             Input::Ended { key, ended } => {
                 self.task_ended(key, ended);
-                self.start_next()
+                self.start_next();
+                Ok(())
             }
             Input::Retry => {
                 self.held = false;
@@ -255,7 +262,7 @@ impl Agent {
             Inbound::Ended(error) => return Err(error.into()),
             Inbound::Strayed(position) => self.stray(position),
             Inbound::Message(FromGateway::Expected { epoch, to, chain, tasks }) => {
-                self.expect(epoch, to.map(|to| (to, chain)), tasks)?;
+                self.expect(epoch, to.map(|to| (to, chain)), tasks);
             }
             Inbound::Message(FromGateway::Records(records)) => self.obey(&records)?,
             Inbound::Message(
@@ -327,11 +334,11 @@ impl Agent {
         });
     }
 
-    fn appended(&mut self, result: Result<Vec<Offset>, remote::Error>) -> Result<(), Error> {
+    fn appended(&mut self, result: Result<Vec<Offset>, remote::Error>) {
         match result {
             Ok(offsets) => self.reported(&offsets),
             // The link says by itself that and why it ended.
-            Err(remote::Error::Closed) => Ok(()),
+            Err(remote::Error::Closed) => {}
             Err(error) if error.is_transient() => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "reports were not taken; sending them again");
                 self.reports.again();
@@ -341,7 +348,6 @@ impl Agent {
                     tokio::time::sleep(RETRY).await;
                     let _ = inputs.send(Input::Retry).await;
                 });
-                Ok(())
             }
             Err(error) => {
                 let dropped = self.reports.done();
@@ -350,12 +356,11 @@ impl Agent {
                     ?dropped,
                     "reports are not wanted and were dropped"
                 );
-                Ok(())
             }
         }
     }
 
-    fn reported(&mut self, offsets: &[Offset]) -> Result<(), Error> {
+    fn reported(&mut self, offsets: &[Offset]) {
         for (report, at) in self.reports.done().into_iter().zip(offsets) {
             let Report::Status(Status { key, state, .. }) = report else { continue };
             if state.is_terminal() {
@@ -366,38 +371,44 @@ impl Agent {
                 self.told.insert(key.clone(), *at);
             }
             let Some(begun) = self.journal.known(&key) else { continue };
-            self.journal.reported(&key, state)?;
+            self.journal.reported(&key, state);
             let first_end = state.is_terminal() && begun.reported.is_none_or(|before| !before.is_terminal());
             if first_end {
-                self.keep_ended(key)?;
+                self.keep_ended(key);
             }
         }
-        Ok(())
     }
 
     /// Keeps the sandbox of an ended start, and removes the oldest where there are too many.
-    fn keep_ended(&mut self, key: TaskKey) -> Result<(), Error> {
+    fn keep_ended(&mut self, key: TaskKey) {
         self.ended.push_back(key);
         while self.ended.len() > self.ended_kept_max {
             let Some(oldest) = self.ended.pop_front() else { break };
-            self.journal.removed(&oldest)?;
+            self.journal.removed(&oldest);
             self.tasks.remove_sandbox(&oldest);
         }
-        Ok(())
+    }
+
+    /// Makes what a supervisor needs; the error says how the task ended before it began. Nothing is made that the
+    /// journal could not note.
+    fn prepare(&mut self, key: &TaskKey) -> Result<(), Ended> {
+        self.journal.secure().map_err(|error| tasks::cannot_start(&error.into()))?;
+        self.tasks.prepare(key)?;
+        self.journal.attempted(key);
+        self.journal.secure().map_err(|error| tasks::cannot_start(&error.into()))
     }
 
     /// Takes over what an earlier agent left: everything whose end the cell does not know yet.
-    fn adopt(&mut self) -> Result<(), Error> {
+    fn adopt(&mut self) {
         let mut known: Vec<_> = self.journal.begun().map(|(key, begun)| (begun.at, key.clone(), *begun)).collect();
         known.sort_unstable_by_key(|(at, ..)| *at);
         for (_, key, begun) in known {
             if begun.reported.is_some_and(TaskState::is_terminal) {
-                self.keep_ended(key)?;
+                self.keep_ended(key);
             } else {
                 self.tasks.adopt(key, begun);
             }
         }
-        Ok(())
     }
 }
 

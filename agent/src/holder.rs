@@ -51,7 +51,9 @@ pub fn lock(path: &Path) -> io::Result<Option<File>> {
 
 /// Writes who holds the lock into it.
 pub fn sign(mut lock: &File, holder: &ProcessName) -> io::Result<()> {
-    lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(&codec::encode(holder)))
+    // Written over, not made empty first: on a full disk there might be no room for it again.
+    let words = codec::encode(holder);
+    lock.rewind().and_then(|()| lock.write_all(&words)).and_then(|()| lock.set_len(words.len() as u64))
 }
 
 /// Whether this process signed the lock and still holds it.

@@ -9,11 +9,12 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Seek, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
+use command_log::remote::protocol::RUN_MAX;
 use log_schema::{AgentId, AgentIdentity, codec};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ use crate::process_tree;
 
 /// The name of the file.
 pub const FILE: &str = "identity";
+/// More than the file ever has.
+const SPARE_BYTES: usize = 4096;
 /// Where the kernel makes numbers that are given once.
 const CHANCE: &str = "/proc/sys/kernel/random/uuid";
 
@@ -36,6 +39,12 @@ pub enum Error {
         "{path} is damaged: put it back from a copy; or, when no task of this agent runs any more, delete the directory"
     )]
     Damaged { path: PathBuf, source: codec::Error },
+    /// The count has come to its end: it was changed by somebody, who may have changed more.
+    #[error(
+        "{path} counts {runs} runs of the agent, which cannot be: put it back from a copy; or, when no task of this agent \
+         runs any more, delete the directory"
+    )]
+    Runs { path: PathBuf, runs: u64 },
     /// Another agent's directory.
     #[error("{directory} is the directory of agent {owner}, not of {asked}: use --id {owner}, or another directory")]
     OtherAgent { directory: PathBuf, owner: AgentId, asked: AgentId },
@@ -79,6 +88,7 @@ pub fn take(directory: &Path, agent: &AgentId) -> Result<Identity, Error> {
         Some(known) if known.boot == boot && known.inode != inode => {
             return Err(Error::Copied { directory: directory.to_owned(), owner: known.agent });
         }
+        Some(known) if known.run >= RUN_MAX => return Err(Error::Runs { path, runs: known.run }),
         Some(known) => Identity { run: known.run + 1, boot, inode, ..known },
     };
     write(&path, &identity)?;
@@ -101,17 +111,23 @@ fn read(path: &Path) -> Result<Option<Identity>, Error> {
     }
 }
 
-/// On the disk when this returns, whole or not at all: a run must never be counted twice.
+/// On the disk when this returns, whole or not at all: a run must never be counted twice. The space for the next time
+/// is set aside in the draft, so that an agent can be started again on a full disk.
 fn write(path: &Path, identity: &Identity) -> Result<(), Error> {
     let draft = path.with_extension("draft");
     let write = || -> io::Result<()> {
-        let mut file = File::create(&draft)?;
+        let mut file = File::options().create(true).truncate(false).write(true).open(&draft)?;
         file.write_all(&codec::encode(identity))?;
+        let written = file.stream_position()?;
+        file.set_len(written)?;
         file.sync_all()?;
         fs::rename(&draft, path)?;
         path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
     };
-    write().map_err(failed("write", path))
+    write().map_err(failed("write", path))?;
+    // Missed only on a disk that is full already.
+    let _ = fs::write(&draft, [0; SPARE_BYTES]);
+    Ok(())
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -146,6 +162,17 @@ mod tests {
         assert!(refused.to_string().ends_with("use --id a1, or another directory"), "{refused}");
         assert_eq!(owner(directory.path()).expect("readable"), Some(agent("a1")));
         assert_eq!(take(directory.path(), &agent("a1")).expect("its own").run, 2);
+    }
+
+    #[test]
+    fn a_count_of_runs_that_no_link_would_take_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let first = take(directory.path(), &agent("a1")).expect("a new directory");
+        let path = directory.path().join(FILE);
+        write(&path, &Identity { run: RUN_MAX - 1, ..first.clone() }).expect("a write");
+        assert_eq!(take(directory.path(), &agent("a1")).expect("the last one").run, RUN_MAX);
+        write(&path, &Identity { run: u64::MAX, ..first }).expect("a write");
+        assert!(matches!(take(directory.path(), &agent("a1")), Err(Error::Runs { runs: u64::MAX, .. })));
     }
 
     #[test]

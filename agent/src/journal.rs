@@ -4,22 +4,32 @@
 //! made, so a start that was begun is never begun again, whatever dies in between: at worst it is
 //! reported as failed. How far the agent obeyed may lag behind on the disk; what is then obeyed a
 //! second time changes nothing. A torn last entry is dropped; it was never acted on.
+//!
+//! A disk without room ends no agent. Space for what is written about tasks that run is set aside behind the
+//! entries, as zeros, which are no entry. If that is used up, or if the disk fails, the journal falls behind: it
+//! remembers in memory, the file stays a whole beginning of the story, and a file with all of it takes its place
+//! when there is room. Until then nothing is started ([`Journal::secure`]); all else only changes what is asked
+//! or reported a second time after a restart.
 
 use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{self, Write},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
 use command_log::remote::Position;
 use log_schema::{Chain, EpochNumber, Offset, TaskState, codec};
+use nix::fcntl::posix_fallocate;
 use serde::{Deserialize, Serialize};
 
 use crate::{process_tree, sandbox::TaskKey};
 
 /// The file is rewritten with what still matters once it has grown by this much, and doubled.
 const REWRITE_BYTES: u64 = 4 << 20;
+/// The space set aside behind the entries: some hundred ends and positions.
+const SPARE_BYTES: u64 = 64 << 10;
 /// Length and checksum before each entry.
 const HEAD_BYTES: usize = 8;
 
@@ -81,7 +91,12 @@ impl From<Position> for Obeyed {
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// Where the next entry goes.
     bytes: u64,
+    /// Where the space ends that the disk has given.
+    space_end: u64,
+    /// Not everything is in the file.
+    is_behind: bool,
     rewritten_bytes: u64,
     begun: BTreeMap<TaskKey, Begun>,
     position: Option<Position>,
@@ -96,49 +111,83 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             other => other.map_err(failed("read"))?,
         };
-        let file = File::options().append(true).create(true).open(path).map_err(failed("open"))?;
-        let (path, begun) = (path.to_owned(), BTreeMap::new());
-        let mut journal = Self { path, file, bytes: 0, rewritten_bytes: 0, begun, position: None, boot: String::new() };
+        let file = File::options().write(true).create(true).truncate(false).open(path).map_err(failed("open"))?;
+        let mut journal = Self {
+            path: path.to_owned(),
+            file,
+            bytes: 0,
+            space_end: 0,
+            // Until it is rewritten: nothing may go behind a torn entry.
+            is_behind: true,
+            rewritten_bytes: 0,
+            begun: BTreeMap::new(),
+            position: None,
+            boot: String::new(),
+        };
         for entry in entries(&bytes) {
             journal.fold(&entry);
         }
         journal.fold(&Entry::Booted { boot: process_tree::boot_id() });
-        journal.rewrite()?;
+        if let Err(error) = journal.rewrite() {
+            journal.fell_behind(&error);
+        }
         Ok(journal)
     }
 
-    /// Says that these starts are about to be made; on the disk when this returns.
-    pub fn begin(&mut self, starts: &[(TaskKey, Offset, Offset)]) -> Result<(), Error> {
+    /// Says that these starts are about to be made, and brings that to the disk if there is room:
+    /// [`secure`](Self::secure) says whether there was.
+    pub fn begin(&mut self, starts: &[(TaskKey, Offset, Offset)]) {
         let begun = |(key, at, to): &(TaskKey, Offset, Offset)| Entry::Begun { key: key.clone(), at: *at, to: *to };
-        self.append(&starts.iter().map(begun).collect::<Vec<_>>())?;
-        self.sync()
+        self.append(&starts.iter().map(begun).collect::<Vec<_>>());
+        self.sync();
     }
 
     /// Says that the supervisor of this start is about to be started, without waiting for the disk: the
     /// end of the agent loses nothing of this, and the end of the machine is noticed by its boot.
-    pub fn attempted(&mut self, key: &TaskKey) -> Result<(), Error> {
-        self.append(&[Entry::Attempted { key: key.clone() }])
+    pub fn attempted(&mut self, key: &TaskKey) {
+        self.append(&[Entry::Attempted { key: key.clone() }]);
     }
 
     /// Says that the report of this state is in the log.
-    pub fn reported(&mut self, key: &TaskKey, state: TaskState) -> Result<(), Error> {
-        self.append(&[Entry::Reported { key: key.clone(), state }])
+    pub fn reported(&mut self, key: &TaskKey, state: TaskState) {
+        self.append(&[Entry::Reported { key: key.clone(), state }]);
     }
 
     /// Forgets a start whose sandbox is gone.
-    pub fn removed(&mut self, key: &TaskKey) -> Result<(), Error> {
-        self.append(&[Entry::Removed { key: key.clone() }])
+    pub fn removed(&mut self, key: &TaskKey) {
+        self.append(&[Entry::Removed { key: key.clone() }]);
     }
 
     /// Says how far the agent obeyed.
-    pub fn obeyed(&mut self, position: Position) -> Result<(), Error> {
-        self.append(&[Entry::Obeyed(position.into())])?;
-        if self.bytes > REWRITE_BYTES + 2 * self.rewritten_bytes { self.rewrite() } else { Ok(()) }
+    pub fn obeyed(&mut self, position: Position) {
+        self.append(&[Entry::Obeyed(position.into())]);
+        let has_grown = self.bytes > REWRITE_BYTES + 2 * self.rewritten_bytes;
+        if (self.is_behind || has_grown)
+            && let Err(error) = self.rewrite()
+        {
+            // The file that is there stays as good as it was.
+            tracing::debug!(error = &error as &dyn std::error::Error, "no room for another file of the journal");
+        }
     }
 
-    /// Brings everything to the disk.
-    pub fn sync(&mut self) -> Result<(), Error> {
-        self.file.sync_data().map_err(|source| Error { doing: "sync", path: self.path.clone(), source })
+    /// Brings everything to the disk, if there is room.
+    pub fn sync(&mut self) {
+        if self.is_behind {
+            return;
+        }
+        if let Err(source) = self.file.sync_data() {
+            // What the disk lost of it is not known: the whole file is written again.
+            self.fell_behind(&self.failed("sync", source));
+        }
+    }
+
+    /// Whether all that was said is in the file, and space is set aside for what follows. Nothing may be made of a
+    /// start otherwise: after a restart it could be made again, and its end could not be noted.
+    pub fn secure(&mut self) -> Result<(), Error> {
+        if self.is_behind {
+            self.rewrite()?;
+        }
+        self.set_space_aside()
     }
 
     /// What is known of a start, if it was begun here.
@@ -156,12 +205,36 @@ impl Journal {
         self.position
     }
 
-    fn append(&mut self, entries: &[Entry]) -> Result<(), Error> {
+    fn append(&mut self, entries: &[Entry]) {
+        entries.iter().for_each(|entry| self.fold(entry));
+        if self.is_behind {
+            return;
+        }
         let bytes: Vec<u8> = entries.iter().flat_map(frame).collect();
-        self.file.write_all(&bytes).map_err(|source| Error { doing: "write", path: self.path.clone(), source })?;
-        self.bytes += bytes.len() as u64;
-        for entry in entries {
-            self.fold(entry);
+        match self.file.write_all_at(&bytes, self.bytes) {
+            Ok(()) => self.bytes += bytes.len() as u64,
+            Err(source) => self.fell_behind(&self.failed("write", source)),
+        }
+    }
+
+    fn failed(&self, doing: &'static str, source: io::Error) -> Error {
+        Error { doing, path: self.path.clone(), source }
+    }
+
+    fn fell_behind(&mut self, error: &Error) {
+        self.is_behind = true;
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "the agent remembers in memory and starts nothing until its journal can be written; make room on its disk"
+        );
+    }
+
+    fn set_space_aside(&mut self) -> Result<(), Error> {
+        if self.space_end < self.bytes + SPARE_BYTES {
+            // Twice as much: not at each start.
+            let end = self.bytes + 2 * SPARE_BYTES;
+            allocate(&self.file, end).map_err(|source| self.failed("set space aside for", source))?;
+            self.space_end = end;
         }
         Ok(())
     }
@@ -202,15 +275,28 @@ impl Journal {
         let bytes: Vec<u8> = self.essence().iter().flat_map(frame).collect();
         let draft = self.path.with_extension("draft");
         let write = || -> io::Result<File> {
-            fs::write(&draft, &bytes)?;
-            File::open(&draft)?.sync_all()?;
+            let mut file = File::create(&draft)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
             fs::rename(&draft, &self.path)?;
             self.path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())?;
-            File::options().append(true).open(&self.path)
+            Ok(file)
         };
-        self.file = write().map_err(|source| Error { doing: "rewrite", path: self.path.clone(), source })?;
+        match write() {
+            Ok(file) => self.file = file,
+            Err(source) => {
+                // Half a draft would take the room that is wanted.
+                let _ = fs::remove_file(&draft);
+                return Err(self.failed("rewrite", source));
+            }
+        }
         self.bytes = bytes.len() as u64;
-        self.rewritten_bytes = self.bytes;
+        (self.rewritten_bytes, self.space_end) = (self.bytes, self.bytes);
+        // Without it the journal is whole, too; before a start it is asked for again.
+        let _ = self.set_space_aside();
+        if std::mem::take(&mut self.is_behind) {
+            tracing::info!("the journal holds everything");
+        }
         Ok(())
     }
 
@@ -229,6 +315,11 @@ impl Journal {
             [Some(Entry::Begun { key: key.clone(), at: begun.at, to: begun.to }), attempted, reported]
         })
     }
+}
+
+fn allocate(file: &File, end: u64) -> io::Result<()> {
+    let end = end.try_into().map_err(io::Error::other)?;
+    Ok(posix_fallocate(file, 0, end)?)
 }
 
 fn frame(entry: &Entry) -> Vec<u8> {
@@ -273,11 +364,11 @@ mod tests {
         let position = Position { next: Offset(9), epoch: EpochNumber(2), to, chain, joined };
         let mut journal = Journal::open(&path).expect("a new journal");
         let starts = [(key("a.0"), Offset(5), Offset(4)), (key("b.0"), Offset(6), Offset(5))];
-        journal.begin(&starts).expect("a write");
-        journal.reported(&key("a.0"), TaskState::Finished).expect("a write");
-        journal.reported(&key("a.0"), TaskState::Running).expect("a write");
-        journal.removed(&key("b.0")).expect("a write");
-        journal.obeyed(position).expect("a write");
+        journal.begin(&starts);
+        journal.reported(&key("a.0"), TaskState::Finished);
+        journal.reported(&key("a.0"), TaskState::Running);
+        journal.removed(&key("b.0"));
+        journal.obeyed(position);
         for _ in 0..2 {
             let journal = Journal::open(&path).expect("the same journal");
             assert_eq!(journal.known(&key("a.0")), Some(begun(5, Some(TaskState::Finished))));
@@ -291,26 +382,56 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory for tests");
         let path = dir.path().join("journal");
         let mut journal = Journal::open(&path).expect("a new journal");
-        journal.begin(&[(key("a.0"), Offset(5), Offset(4))]).expect("a write");
-        let first = fs::read(&path).expect("the file").len();
-        journal.begin(&[(key("b.0"), Offset(6), Offset(5))]).expect("a write");
+        let end = |journal: &Journal| usize::try_from(journal.bytes).expect("a short file");
+        journal.begin(&[(key("a.0"), Offset(5), Offset(4))]);
+        let first = end(&journal);
+        journal.begin(&[(key("b.0"), Offset(6), Offset(5))]);
         let whole = fs::read(&path).expect("the file");
-        for cut in first..whole.len() {
-            fs::write(&path, &whole[..cut]).expect("a torn file");
-            let journal = Journal::open(&path).expect("a journal");
-            assert_eq!(journal.begun().map(|(key, _)| key.clone()).collect::<Vec<_>>(), [key("a.0")]);
+        for cut in first..end(&journal) {
+            // Cut off, and followed by the zeros of the space that was set aside.
+            let mut zeros = whole.clone();
+            zeros[cut..].fill(0);
+            for torn in [&whole[..cut], &zeros] {
+                fs::write(&path, torn).expect("a torn file");
+                let mut journal = Journal::open(&path).expect("a journal");
+                assert_eq!(journal.begun().map(|(key, _)| key.clone()).collect::<Vec<_>>(), [key("a.0")]);
+                journal.secure().expect("room");
+            }
         }
     }
+
+    #[test]
+    fn a_journal_that_cannot_be_written_remembers_and_catches_up() {
+        let dir = tempfile::tempdir().expect("a directory for tests");
+        let path = dir.path().join("journal");
+        let mut journal = Journal::open(&path).expect("a new journal");
+        journal.begin(&[(key("a.0"), Offset(5), Offset(4))]);
+        journal.secure().expect("room");
+        // Nothing can be written by this, nor put in the place of the file.
+        journal.file = File::open(&path).expect("the file");
+        fs::create_dir(path.with_extension("draft")).expect("a directory in the way");
+        journal.begin(&[(key("b.0"), Offset(6), Offset(5))]);
+        journal.reported(&key("a.0"), TaskState::Finished);
+        assert!(journal.secure().is_err());
+        let now = |journal: &Journal| ["a.0", "b.0"].map(|task| journal.known(&key(task)).map(|begun| begun.reported));
+        let remembered = [Some(Some(TaskState::Finished)), Some(None)];
+        assert_eq!(now(&journal), remembered);
+        assert_eq!(now(&Journal::open(&path).expect("a restart without room")), [Some(None), None]);
+        fs::remove_dir(path.with_extension("draft")).expect("room");
+        journal.secure().expect("room");
+        assert_eq!(now(&Journal::open(&path).expect("a restart")), remembered);
+    }
+
     #[test]
     fn a_start_of_an_earlier_boot_is_told_from_one_of_this() {
         let dir = tempfile::tempdir().expect("a directory for tests");
         let path = dir.path().join("journal");
         let mut journal = Journal::open(&path).expect("a new journal");
-        journal.append(&[Entry::Booted { boot: "an earlier one".into() }]).expect("a write");
-        journal.begin(&[(key("a.0"), Offset(5), Offset(4))]).expect("a write");
+        journal.append(&[Entry::Booted { boot: "an earlier one".into() }]);
+        journal.begin(&[(key("a.0"), Offset(5), Offset(4))]);
         let mut journal = Journal::open(&path).expect("the same journal");
-        journal.begin(&[(key("b.0"), Offset(6), Offset(5))]).expect("a write");
-        journal.attempted(&key("b.0")).expect("a write");
+        journal.begin(&[(key("b.0"), Offset(6), Offset(5))]);
+        journal.attempted(&key("b.0"));
         for _ in 0..2 {
             let journal = Journal::open(&path).expect("the same journal");
             let known = |task: &str| journal.known(&key(task)).map(|begun| (begun.is_of_earlier_boot, begun.attempted));

@@ -15,8 +15,9 @@
 //! ```
 //!
 //! A file is either absent or whole: it is written under another name and renamed. A sandbox is made
-//! once: its directory must not exist before. What must be written although the disk is full has its
-//! space set aside: the file of the other name is there and filled before the task starts.
+//! once: its directory must not exist before. What must be written although the disk is full (`kill`,
+//! `started`, `end`) has its space set aside: the file of the other name is there and filled before the task
+//! starts.
 //!
 //! A task that runs as the agent's user can write all of this if it sets out to: permissions cannot stop
 //! it. What it cannot do is ask for its own end in the cell's name, see `supervisor::life`.
@@ -149,7 +150,8 @@ impl Sandbox {
         let controls = self.control.parent().unwrap_or(Path::new(""));
         let closed = |path: &Path| DirBuilder::new().mode(0o700).recursive(path == controls).create(path);
         let made = closed(controls).and_then(|()| closed(&self.control));
-        made.map_err(|source| Error::Io { doing: "make", path: self.control.clone(), source })
+        made.map_err(|source| Error::Io { doing: "make", path: self.control.clone(), source })?;
+        self.set_space_aside_for(&["kill"])
     }
 
     /// The directory with the output and the task's own files.
@@ -242,9 +244,13 @@ impl Sandbox {
         self.read::<Option<u64>>("kill").ok().flatten().flatten()
     }
 
-    /// Sets space aside for what is written when the disk may be full.
+    /// Sets space aside for what the supervisor writes when the disk may be full.
     pub fn set_space_aside(&self) -> Result<(), Error> {
-        for name in ["started", "end"] {
+        self.set_space_aside_for(&["started", "end"])
+    }
+
+    fn set_space_aside_for(&self, names: &[&'static str]) -> Result<(), Error> {
+        for &name in names {
             let space = fs::write(self.draft(name), [0; RECORD_BYTES_MAX]);
             space.map_err(self.failed("set space aside for", name))?;
         }

@@ -17,6 +17,7 @@ use log_schema::{
 
 use crate::{
     cgroup::{Group, Layout, Limits, TASK_PROCESSES_MAX},
+    journal,
     output::Kept,
     ports,
     sandbox::{self, Sandbox, Spec, TaskKey},
@@ -47,6 +48,9 @@ pub(crate) enum Error {
     /// The sandbox.
     #[error("could not prepare the sandbox")]
     Sandbox(#[from] sandbox::Error),
+    /// The journal: without it nothing is started.
+    #[error("the agent could not note the start")]
+    Journal(#[from] journal::Error),
     /// Ports that the cell gave to the task are somebody else's.
     #[error("another program on this machine holds port {ports}")]
     PortsHeld { ports: PortRanges },
@@ -64,8 +68,8 @@ impl Error {
         match self {
             Self::PortsHeld { ports } => EndV1 { ports: ports.clone(), ..EndV1::because(EndReason::PortsHeld) },
             Self::NoRunSpec => EndV1::because(EndReason::CannotStart),
-            // Neither depends on what the task runs: the next one would fare no better here.
-            Self::Sandbox(_) | Self::Supervisor { .. } => EndV1::because(EndReason::MachineFault),
+            // None depends on what the task runs: the next one would fare no better here.
+            Self::Journal(_) | Self::Sandbox(_) | Self::Supervisor { .. } => EndV1::because(EndReason::MachineFault),
         }
     }
 }

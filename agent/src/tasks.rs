@@ -331,7 +331,8 @@ async fn adopt(sandbox: Sandbox, key: TaskKey, begun: Begun, inputs: mpsc::Sende
     }
 }
 
-fn cannot_start(error: &Error) -> Ended {
+/// The end of a task that was not started.
+pub(crate) fn cannot_start(error: &Error) -> Ended {
     let mut message = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

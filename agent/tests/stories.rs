@@ -6,10 +6,14 @@ mod agent_stories;
 mod burst;
 #[path = "stories/cell.rs"]
 mod cell;
+#[path = "stories/full_disk.rs"]
+mod full_disk;
 #[path = "stories/grace.rs"]
 mod grace;
 #[path = "stories/remote_log.rs"]
 mod remote_log;
+#[path = "stories/small_disk.rs"]
+mod small_disk;
 #[path = "stories/supervised.rs"]
 mod supervised;
 #[path = "stories/supervisor.rs"]
@@ -18,3 +22,5 @@ mod supervisor;
 mod task;
 #[path = "stories/turned_away.rs"]
 mod turned_away;
+#[path = "stories/words.rs"]
+mod words;

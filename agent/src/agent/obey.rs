@@ -43,13 +43,13 @@ impl Agent {
         let orders = self.sift(orders);
         let starts = orders.iter().filter_map(Order::start).collect::<Vec<_>>();
         if !starts.is_empty() {
-            self.journal.begin(&starts)?;
+            self.journal.begin(&starts);
         }
         for order in orders {
             self.carry_out(order);
         }
-        self.start_next()?;
-        self.note_position()?;
+        self.start_next();
+        self.note_position();
         self.reconcile_if_due();
         Ok(())
     }
@@ -116,17 +116,13 @@ impl Agent {
     }
 
     /// Begins starts that wait, as many as there are places.
-    pub(super) fn start_next(&mut self) -> Result<(), Error> {
+    pub(super) fn start_next(&mut self) {
         while let Some(placement) = self.tasks.next_start() {
-            match self.tasks.prepare(&placement.key) {
-                Ok(()) => {
-                    self.journal.attempted(&placement.key)?;
-                    self.tasks.start(placement);
-                }
+            match self.prepare(&placement.key) {
+                Ok(()) => self.tasks.start(placement),
                 Err(ended) => self.task_ended(placement.key, ended),
             }
         }
-        Ok(())
     }
 
     /// Ends a task; one whose start still waits has ended by that.
@@ -141,13 +137,12 @@ impl Agent {
     }
 
     /// Notes how far the agent obeyed, on the disk and for the next connection.
-    pub(super) fn note_position(&mut self) -> Result<(), Error> {
-        let Some(position) = self.reader.and_then(|reader| reader.position()) else { return Ok(()) };
+    pub(super) fn note_position(&mut self) {
+        let Some(position) = self.reader.and_then(|reader| reader.position()) else { return };
         if self.journal.position() != Some(position) {
-            self.journal.obeyed(position)?;
+            self.journal.obeyed(position);
             *self.position.lock().expect("nobody panics while holding a position") = Some(position);
         }
-        Ok(())
     }
 }
 

@@ -147,8 +147,8 @@ pub async fn run(config: Config) -> Result<(), Error> {
 async fn on_a_thread_of_its_own(mut agent: Agent, inputs: mpsc::Receiver<Input>) -> Result<(), Error> {
     let (done, over) = oneshot::channel();
     let body = move || {
-        let result = agent.adopt().and_then(|()| agent.run(inputs));
-        let _ = done.send(result);
+        agent.adopt();
+        let _ = done.send(agent.run(inputs));
     };
     let path = PathBuf::from("thread");
     std::thread::Builder::new().name("agent".into()).spawn(body).map_err(failed("start a", &path))?;
@@ -237,8 +237,8 @@ fn open_journal(path: &Path, sandboxes: &Path) -> Result<Journal, Error> {
     found.retain(|(key, ..)| journal.known(key).is_none());
     if !found.is_empty() {
         tracing::warn!(sandboxes = found.len(), "found sandboxes that the journal does not know");
-        journal.begin(&found)?;
-        found.iter().try_for_each(|(key, ..)| journal.attempted(key))?;
+        journal.begin(&found);
+        found.iter().for_each(|(key, ..)| journal.attempted(key));
     }
     Ok(journal)
 }
@@ -278,7 +278,9 @@ async fn forward(
 ) {
     let mut readers = JoinSet::new();
     let room = Arc::new(Semaphore::new(readers_max));
+    let mut has_ended = false;
     while let Some(message) = inbound.recv().await {
+        has_ended |= matches!(message, Inbound::Ended(_));
         while readers.try_join_next().is_some() {}
         if let Inbound::Message(FromGateway::ReadLog { request, task, incarnation, stream, from, bytes_max, wait_ms }) =
             message
@@ -290,8 +292,11 @@ async fn forward(
             return;
         }
     }
-    // A link that ends well has said so before. One that only falls silent is broken, and the agent would be deaf.
-    let _ = inputs.send(Input::Link(Inbound::Ended(remote::Error::Closed))).await;
+    // A link that ends well has said so before, and the agent may have to end its tasks before it follows. One that
+    // only falls silent is broken, and the agent would be deaf.
+    if !has_ended {
+        let _ = inputs.send(Input::Link(Inbound::Ended(remote::Error::Closed))).await;
+    }
 }
 
 async fn answer(

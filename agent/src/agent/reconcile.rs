@@ -11,7 +11,7 @@ use log_schema::{
     task::{EndReason, EndV1},
 };
 
-use super::{Agent, Error};
+use super::Agent;
 use crate::{
     filtered::FilteredReader,
     sandbox::{Ended, TaskKey, now},
@@ -36,14 +36,9 @@ impl Expected {
 
 impl Agent {
     /// Takes note of what the cell takes to be here. An agent without a memory begins from there.
-    pub(super) fn expect(
-        &mut self,
-        epoch: EpochNumber,
-        to: Option<(Offset, Chain)>,
-        tasks: Vec<ExpectedTask>,
-    ) -> Result<(), Error> {
+    pub(super) fn expect(&mut self, epoch: EpochNumber, to: Option<(Offset, Chain)>, tasks: Vec<ExpectedTask>) {
         if std::mem::take(&mut self.is_astray) {
-            self.give_up_lost(&tasks)?;
+            self.give_up_lost(&tasks);
         }
         let key = |ExpectedTask { task, incarnation, placed: _ }| TaskKey { task, incarnation };
         let as_of = to;
@@ -51,10 +46,9 @@ impl Agent {
         self.expected = Some(Expected { to, tasks: tasks.into_iter().map(key).collect(), compared: false });
         if self.reader.is_none() {
             self.reader = Some(FilteredReader::begin(epoch, as_of));
-            self.note_position()?;
+            self.note_position();
         }
         self.reconcile_if_due();
-        Ok(())
     }
 
     /// The cell lost what this agent had obeyed up to a position: says so with the next report, and waits to
@@ -70,7 +64,7 @@ impl Agent {
 
     /// Ends and forgets every start that the cell does not know any more. A start is known by the decision that
     /// placed it, too: after the loss the same numbers are given again, to other starts.
-    fn give_up_lost(&mut self, tasks: &[ExpectedTask]) -> Result<(), Error> {
+    fn give_up_lost(&mut self, tasks: &[ExpectedTask]) {
         let is_known = |key: &TaskKey, at: Offset| {
             tasks.iter().any(|ExpectedTask { task, incarnation, placed }| {
                 *task == key.task && *incarnation == key.incarnation && *placed == at
@@ -88,29 +82,26 @@ impl Agent {
                 self.lost.insert(key, None);
             } else {
                 self.tasks.ended(&key);
-                self.forget(&key)?;
+                self.forget(&key);
             }
         }
-        Ok(())
     }
 
     /// A start of the lost part ended. The cell hears nothing of it: the number may be another start's there.
-    pub(super) fn lost_ended(&mut self, key: &TaskKey) -> Result<(), Error> {
+    pub(super) fn lost_ended(&mut self, key: &TaskKey) {
         self.tasks.ended(key);
-        self.forget(key)?;
-        let Some(Some(next)) = self.lost.remove(key) else { return Ok(()) };
-        self.journal.begin(&[(next.key.clone(), next.at, next.to)])?;
+        self.forget(key);
+        let Some(Some(next)) = self.lost.remove(key) else { return };
+        self.journal.begin(&[(next.key.clone(), next.at, next.to)]);
         self.tasks.queue(next);
-        Ok(())
     }
 
-    fn forget(&mut self, key: &TaskKey) -> Result<(), Error> {
-        self.journal.removed(key)?;
+    fn forget(&mut self, key: &TaskKey) {
+        self.journal.removed(key);
         // Now, and not beside everything else: a start of the same number may need the place.
         if let Err(error) = self.tasks.sandbox(key).remove() {
             tracing::warn!(%key, error = &error as &dyn std::error::Error, "the sandbox of a lost start stays");
         }
-        Ok(())
     }
 
     /// Compares, once, when the agent has obeyed far enough.

@@ -14,8 +14,9 @@ use nix::{
 };
 
 use crate::{
-    cell::{Cell, accepted, kill_requested, me, placed, placed_with, read_log, shell},
+    cell::Cell,
     supervised::{alive, until},
+    words::{accepted, kill_requested, me, placed, placed_with, read_log, shell},
 };
 
 /// Runs until a file `go` appears in the sandbox; says how often it was started in a file beside.

@@ -10,8 +10,9 @@ use agent::{
 use log_schema::{Event, Incarnation, Offset, TaskState, task::EndReason};
 
 use crate::{
-    cell::{Cell, kill_requested, placed, shell, task},
+    cell::Cell,
     supervised::{SUPERVISOR, until},
+    words::{kill_requested, placed, shell, task},
 };
 
 /// Supervisors that begin only once there is a file `go` beside the sandboxes. They end with their sandbox, so that a
@@ -93,9 +94,9 @@ async fn only_what_certainly_never_began_is_said_to_have_never_begun() {
     let key = |name: &str| TaskKey { task: task(name), incarnation: Incarnation(1) };
     let mut journal = Journal::open(&cell.directory.path().join("journal")).expect("the journal");
     let names = ["fw/queued", "fw/made", "fw/signed", "fw/gone"];
-    journal.begin(&names.map(|name| (key(name), Offset(1), Offset(0)))).expect("a write");
+    journal.begin(&names.map(|name| (key(name), Offset(1), Offset(0))));
     for name in &names[1..] {
-        journal.attempted(&key(name)).expect("a write");
+        journal.attempted(&key(name));
         Sandbox::of(&cell.sandboxes(), &key(name)).create().expect("a sandbox");
     }
     drop(journal);

@@ -10,17 +10,13 @@ use std::{
 
 use agent::{Config, output::Kept};
 use command_log::{
-    remote::protocol::{CLOSE_STRAYED, ExpectedTask, FromAgent, FromGateway, LinkStored, Stream},
+    remote::protocol::{CLOSE_STRAYED, ExpectedTask, FromAgent, FromGateway, LinkStored},
     telemetry::Sample,
 };
 use futures_util::{SinkExt, StreamExt};
 use log_schema::{
-    AgentId, AnswerV1, Chain, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, Incarnation, JobId, Offset,
-    PortRanges, Principal, Record, Resources, RoleName, TaskId, TaskState, TimeMs,
-    command::UpdateTaskStatusV1,
-    event::{JobAcceptedV1, KillPurpose, TaskKillRequestedV1, TaskPlacedV1},
-    job::{JobKind, JobSpecV1, RestartOn, RestartV1, RunSpecV1},
-    task::EndV1,
+    AgentId, AnswerV1, Chain, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, Incarnation, Offset,
+    Principal, Record, TaskState, TimeMs, command::UpdateTaskStatusV1, task::EndV1,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -32,7 +28,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::CloseFrame},
 };
 
-use crate::supervised::SUPERVISOR;
+use crate::{supervised::SUPERVISOR, words::task};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -83,66 +79,6 @@ impl Running {
         let _shutdown = self.shutdown;
         tokio::time::timeout(DEADLINE, self.agent).await.expect("an end").expect("no panic").expect_err("an error")
     }
-}
-
-pub fn me() -> AgentId {
-    AgentId::new("a1").expect("a legal id")
-}
-
-pub fn task(name: &str) -> TaskId {
-    TaskId::new(name).expect("a legal id")
-}
-
-pub fn shell(script: &str) -> RunSpecV1 {
-    let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
-    RunSpecV1 { argv, env: BTreeMap::new(), directory: None, kill_grace_ms: 2000 }
-}
-
-pub fn placed(task: &str, incarnation: u64, run: Option<RunSpecV1>) -> Event {
-    Event::TaskPlaced(TaskPlacedV1 {
-        task: self::task(task),
-        incarnation: Incarnation(incarnation),
-        agent: me(),
-        resources: Resources::default(),
-        run: run.map(Box::new),
-    })
-}
-
-pub fn placed_with(task: &str, incarnation: u64, ports: PortRanges, run: RunSpecV1) -> Event {
-    Event::TaskPlaced(TaskPlacedV1 {
-        task: self::task(task),
-        incarnation: Incarnation(incarnation),
-        agent: me(),
-        resources: Resources { ports, ..Resources::default() },
-        run: Some(Box::new(run)),
-    })
-}
-
-pub fn kill_requested(task: &str) -> Event {
-    let (task, purpose) = (self::task(task), KillPurpose::Asked);
-    Event::TaskKillRequested(TaskKillRequestedV1 {
-        task,
-        incarnation: Incarnation(1),
-        agent: me(),
-        grace_ms: None,
-        purpose,
-    })
-}
-
-pub fn accepted(job: &str, run: RunSpecV1) -> Event {
-    let restart = RestartV1 { on: RestartOn::Never, limit: 0, backoff_ms: 0, backoff_max_ms: 0 };
-    let spec = JobSpecV1 {
-        id: JobId::new(job).expect("a legal id"),
-        kind: JobKind::Batch,
-        role: RoleName::new("*").expect("a legal name"),
-        count: 1,
-        resources: Resources::default(),
-        ports: 0,
-        run,
-        constraints: Vec::new(),
-        restart,
-    };
-    Event::JobAccepted(Box::new(JobAcceptedV1 { spec }))
 }
 
 impl Cell {
@@ -496,10 +432,4 @@ async fn push(
         socket.send(Message::Binary(message.encode())).await?;
     }
     Ok(())
-}
-
-/// A question for a task's standard output.
-pub fn read_log(request: u64, name: &str, from: command_log::remote::protocol::ReadFrom, wait_ms: u32) -> FromGateway {
-    let (stream, incarnation) = (Stream::Stdout, None);
-    FromGateway::ReadLog { request, task: task(name), incarnation, stream, from, bytes_max: 1000, wait_ms }
 }

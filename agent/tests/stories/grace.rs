@@ -3,8 +3,9 @@
 use log_schema::{Event, TaskState, event::TaskKillRequestedV1, job::RunSpecV1, task::EndReason};
 
 use crate::{
-    cell::{Cell, kill_requested, placed, shell},
+    cell::Cell,
     supervised::until,
+    words::{kill_requested, placed, shell},
 };
 
 /// The task holds out against SIGTERM, with a grace of an hour.

@@ -8,7 +8,10 @@ use command_log::{
 };
 use log_schema::{Class, Command, Envelope, Key, Kind, Principal, Record, Resources, command::ReportAgentV1};
 
-use crate::cell::{Cell, me, placed, shell};
+use crate::{
+    cell::Cell,
+    words::{me, placed, shell},
+};
 
 fn report() -> Record {
     let principal = Principal::new("agent:a1").expect("a legal name");

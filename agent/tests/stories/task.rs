@@ -1,12 +1,15 @@
 //! What belongs to a task, how it ends, and what it starts from.
 
-use std::{fs, path::Path, process::Command};
+use std::fs;
 
 use agent::cgroup::Controller;
 use command_log::remote::protocol::Stream;
 use log_schema::{TaskState, task::EndReason};
 
-use crate::supervised::{Supervised, alive, layout_or_skip, until};
+use crate::{
+    small_disk::SmallDisk,
+    supervised::{Supervised, alive, layout_or_skip, until},
+};
 
 #[test]
 fn a_task_that_ends_by_a_real_time_signal_has_ended_by_it() {
@@ -126,7 +129,7 @@ fn a_task_starts_from_the_same_state_whatever_its_starter_was_in() {
 
 #[test]
 fn a_full_disk_loses_no_exit_code() {
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::mount("256k") else { return };
     let script = "head -c 10000000 /dev/zero >full; while ! head -c 1 /dev/zero >>full; do exit 5; done; exit 6";
     let mut task = Supervised::below(disk.path(), "full.0").shell(script).start();
     let ended = task.ended();
@@ -153,30 +156,4 @@ fn a_limit_on_files_of_the_starter_ends_no_task() {
     task = task.shell("seq 1 2000; exit 5").start();
     assert_eq!(task.ended().end.exit_code, Some(5));
     assert!(task.output(Stream::Stdout).ends_with("2000\n"));
-}
-
-/// A file system of its own that is full soon.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    /// Says loudly that the test is skipped where none can be mounted.
-    fn mount() -> Option<Self> {
-        let dir = tempfile::tempdir().expect("a directory for tests");
-        let mounting = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "small"]).arg(dir.path()).status();
-        if mounting.is_ok_and(|status| status.success()) {
-            return Some(Self(dir));
-        }
-        eprintln!("SKIPPED: this user may not mount a small file system");
-        None
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
-    }
 }

@@ -6,8 +6,9 @@ use command_log::remote::{self, protocol::CLOSE_IDENTITY_TAKEN};
 use log_schema::TaskState;
 
 use crate::{
-    cell::{Cell, placed, shell},
+    cell::Cell,
     supervised::{alive, until},
+    words::{placed, shell},
 };
 
 #[tokio::test(flavor = "multi_thread")]

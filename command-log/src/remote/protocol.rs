@@ -75,6 +75,10 @@ pub const CLOSE_MALFORMED: u16 = 4400;
 /// Close code: another version of the protocol.
 pub const CLOSE_VERSION: u16 = 4426;
 
+/// The most runs and connections that an agent can count: more than there are seconds in a hundred years. A link
+/// that claims more would keep every link of the real agent out, for good.
+pub const RUN_MAX: u64 = u32::MAX as u64;
+
 /// The query string of the link's address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {

@@ -141,7 +141,7 @@ impl Cell {
             .then(|| AgentIdentity::new(if self.chance.one_in(2) { "d1" } else { "d2" }).expect("an identity"));
         let strayed = (self.is_wild && self.chance.one_in(6)).then_some(Offset(self.time % 1000));
         // Without a draw: the wild logs of before stay what they were but for this.
-        let tasks_max = (self.is_wild && self.time % 3 == 0).then_some(4);
+        let tasks_max = (self.is_wild && self.time.is_multiple_of(3)).then_some(4);
         let report = ReportAgentV1 { agent, capacity, attributes: BTreeMap::new(), tasks_max, identity, strayed };
         self.say(name, Class::Exogenous, &Command::ReportAgent(report));
     }

@@ -108,7 +108,7 @@ fn a_killed_task_says_who_wanted_it() {
     let task = json!({ "state": "KILLED", "since": moment(40, 59), "restarts": 0, "doomed": true, "run": run });
     insta::assert_snapshot!(task_story("web.0", &json!({ "task": task, "job": job(json!({})) })), @"
     Task web.0 was killed 2m21s ago on agent a1: signal 15.
-    Somebody ended this very task (`quipu kill`, or fewer tasks were wanted), so it is not started again.
+    Somebody ended this very task (`quipu kill`), so it is not started again by itself; `quipu restart` does.
     ");
 }
 
