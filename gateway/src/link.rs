@@ -94,6 +94,10 @@ async fn run(
         let why = format!("this gateway speaks version {}", protocol::VERSION);
         return Some((protocol::CLOSE_VERSION, why));
     }
+    if query.run > protocol::RUN_MAX || query.connection > protocol::RUN_MAX {
+        let why = format!("run and connection are counts of at most {}", protocol::RUN_MAX);
+        return Some((protocol::CLOSE_MALFORMED, why));
+    }
     if desk.agents.count() >= LINKS_MAX {
         return Some((CLOSE_TRY_AGAIN, "too many agents are connected".into()));
     }

@@ -22,6 +22,10 @@ pub mod whatif;
 
 use std::{io::IsTerminal, time::Duration};
 
+use nix::sys::{
+    signal::{SigSet, Signal},
+    stat::{Mode, umask},
+};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -37,6 +41,18 @@ fn start_tracing(default: &str) {
         .log_internal_errors(false);
     // A second call, in tests, changes nothing.
     let _ = format.try_init();
+}
+
+/// Frees this process, which is to run for long, of what its starter may have left it with. Its children inherit the
+/// result. To be called before a thread is started.
+fn let_go_of_what_was_inherited() -> anyhow::Result<()> {
+    // Otherwise SIGTERM might never arrive. A limit on the size of files is an error of the write instead of the end.
+    let blocked: SigSet = [Signal::SIGXFSZ].into_iter().collect();
+    blocked.thread_set_mask()?;
+    // What others may not do stays as it was asked for. Its own files this process has to be able to use.
+    let others = umask(Mode::empty()) & !Mode::S_IRWXU;
+    umask(others);
+    Ok(())
 }
 
 /// How long a thread that waits for brokers may hold up the end of the program.

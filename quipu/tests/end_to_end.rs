@@ -24,6 +24,8 @@ mod outputs;
 mod patience;
 #[path = "end_to_end/projections.rs"]
 mod projections;
+#[path = "end_to_end/starters.rs"]
+mod starters;
 #[path = "end_to_end/submissions.rs"]
 mod submissions;
 #[path = "end_to_end/trims.rs"]

@@ -15,6 +15,7 @@ mod leader;
 mod limits;
 mod lines;
 mod link;
+mod link_counts;
 mod mutations;
 mod never_placed;
 mod peers;

@@ -15,6 +15,9 @@ subscription FollowJob($since: String!, $job: String!) {
   events(since: $since, filter: { job: $job }) { cursor name body }
 }";
 
+/// Ends of starts whose program never ran.
+const NOTHING_RAN: [&str; 4] = ["never_began", "cannot_start", "machine_fault", "ports_held"];
+
 /// How a run of a task ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ended {
@@ -81,8 +84,8 @@ impl Follow {
         {
             self.ends.insert(index, Ended::read(state, &body.at("/end")));
         }
-        // A start of which nothing ran has no output, and another follows.
-        if body.text("/end/reason") == "never_began" {
+        // Of a start of which nothing ran there is no output to wait for.
+        if NOTHING_RAN.contains(&body.text("/end/reason").as_str()) {
             return None;
         }
         if self.announced.insert(task.clone(), incarnation) == Some(incarnation) {
@@ -194,6 +197,14 @@ mod tests {
         ]);
         assert_eq!(news, [News::Output { task: "a.0".into(), incarnation: 5 }]);
         assert_eq!(follow.exit_code(), 3);
+    }
+
+    #[test]
+    fn of_a_start_of_which_nothing_ran_no_output_is_waited_for() {
+        for reason in NOTHING_RAN {
+            let (_, news) = follow(&[status("a.0", "failed", &json!({ "reason": reason }))]);
+            assert_eq!(news, [], "{reason}");
+        }
     }
 
     #[test]

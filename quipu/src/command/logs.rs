@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Context, Failure,
-    piece::{OUTPUT_LOST, Piece, Place},
+    piece::{NOT_KEPT, OUTPUT_LOST, Piece, Place},
     runtime, there,
     why::Subject,
 };
@@ -47,8 +47,9 @@ Examples:
   quipu logs web.0 -f -n 20    the last lines, and more as it comes
   quipu logs web.0 --stderr    its standard error
 
-Output is written byte by byte. If its start was rotated away, standard error says where it begins. If
-rotation overtakes it later, standard error says what is lost, and the exit code is 74.")]
+Output is written byte by byte. If its start is not kept, standard error says where it begins. If bytes are
+missing later, by rotation or because they could not be written, standard error says which, and the exit code
+is 74.")]
 pub(crate) struct Args {
     /// A task, such as web.0 or spark/t1, or a job that has one task.
     #[arg(value_name = "TASK|JOB")]
@@ -138,7 +139,7 @@ impl Reading {
     fn write(&mut self, task: &TaskId, mut piece: Piece) -> std::io::Result<()> {
         let at = piece.offset;
         if self.is_whole && self.place.is_none() && at > 0 {
-            output::notice(&format!("the output of {task} begins at byte {at}: what came before was rotated away"));
+            output::notice(&format!("the output of {task} begins at byte {at}: the bytes before {NOT_KEPT}"));
         }
         if let Some(gap) = self.place.get_or_insert(Place(at)).take(&mut piece) {
             output::notice(&gap.notice("output", task.as_str()));

@@ -8,6 +8,10 @@ use serde_json::Value;
 /// The exit code of `logs` and `run` if output was lost and nothing else went wrong.
 pub(crate) const OUTPUT_LOST: u8 = 74;
 
+/// Why there may be a gap; how it came about is not noted, since there may have been no room for that either.
+pub(crate) const NOT_KEPT: &str = "were rotated away before they were read, or could not be written (no room on the \
+    agent's disk, or a limit on the size of files)";
+
 /// A piece of output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
@@ -17,7 +21,7 @@ pub(crate) struct Piece {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Output that was rotated away before it was read.
+/// Output that is not kept: rotated away before it was read, or never written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Gap {
     /// The position of the first byte that is missing.
@@ -61,9 +65,7 @@ impl Gap {
     pub(crate) fn notice(self, what: &str, task: &str) -> String {
         let Self { from, to } = self;
         let lost = to - from;
-        format!(
-            "{lost} bytes of the {what} of {task} are lost: bytes {from} to {to} were rotated away before they were read"
-        )
+        format!("{lost} bytes of the {what} of {task} are lost: bytes {from} to {to} {NOT_KEPT}")
     }
 }
 
@@ -82,6 +84,13 @@ mod tests {
         let data = json!({ "taskLog": { "offset": "7", "bytes": "/wD+Cg==" } });
         assert_eq!(Piece::read(&data).expect("legal"), piece(7, &[0xff, 0, 0xfe, b'\n']));
         assert!(Piece::read(&json!({ "taskLog": { "offset": "7", "bytes": "?" } })).is_err());
+    }
+
+    #[test]
+    fn a_gap_names_both_reasons_that_it_may_have() {
+        let notice = Gap { from: 512, to: 2048 }.notice("output", "web.0");
+        assert!(notice.starts_with("1536 bytes of the output of web.0 are lost: bytes 512 to 2048 were rotated away"));
+        assert!(notice.contains("or could not be written"), "{notice}");
     }
 
     #[test]

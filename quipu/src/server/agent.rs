@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::{
     gateway,
     layout::{Layout, PidFile},
-    open_log, run_to_end, start_tracing, stop_on_signal,
+    let_go_of_what_was_inherited, open_log, run_to_end, start_tracing, stop_on_signal,
 };
 use crate::{cli, exit::Failure};
 
@@ -32,6 +32,7 @@ const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 
 /// Runs the agent until it is told to leave; tasks go on without it.
 pub fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
+    let_go_of_what_was_inherited()?;
     start_tracing("info");
     std::fs::create_dir_all(&args.dir).with_context(|| format!("could not make {}", args.dir.display()))?;
     let pid = PidFile::of_agent(&args.dir);
@@ -39,7 +40,10 @@ pub fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
         let what = format!("an agent works in {} already: process {other}", args.dir.display());
         return Err(Failure::new(what).hint("end that one first, or use another directory").into());
     }
-    pid.write(i32::try_from(std::process::id())?)?;
+    if let Err(error) = pid.write(i32::try_from(std::process::id())?) {
+        // A full disk: the tasks that run need their agent more than the agent needs to be found by its number.
+        tracing::warn!(error = &error as &dyn std::error::Error, "could not note which process this agent is");
+    }
     let ended = run_to_end(work(args));
     pid.remove();
     ended.map(|()| ExitCode::SUCCESS)

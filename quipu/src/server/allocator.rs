@@ -8,11 +8,14 @@ use command_log::{Log, kafka::KafkaTelemetry};
 use log_schema::Principal;
 use tokio::sync::watch;
 
-use super::{LAST_WAIT, layout::Layout, open_log, run_to_end, start_tracing, stop_on_signal};
+use super::{
+    LAST_WAIT, layout::Layout, let_go_of_what_was_inherited, open_log, run_to_end, start_tracing, stop_on_signal,
+};
 use crate::{cli, memory, output};
 
 /// Runs an allocator until it is told to stop.
 pub fn run(args: &cli::Allocator) -> anyhow::Result<ExitCode> {
+    let_go_of_what_was_inherited()?;
     start_tracing("info");
     memory::require_room()?;
     run_to_end(allocate(args))?;

@@ -6,7 +6,7 @@ use ::gateway::{Config, RunningGateway, serve};
 use anyhow::Context;
 use command_log::kafka::{self, KafkaTelemetry};
 
-use super::{layout::Layout, open_log, run_to_end, start_tracing, stop_on_signal};
+use super::{layout::Layout, let_go_of_what_was_inherited, open_log, run_to_end, start_tracing, stop_on_signal};
 use crate::{
     cli::{self, server::KafkaOptions},
     memory, output,
@@ -14,6 +14,7 @@ use crate::{
 
 /// Runs a gateway until it is told to stop.
 pub fn run(args: &cli::Gateway) -> anyhow::Result<ExitCode> {
+    let_go_of_what_was_inherited()?;
     start_tracing("info");
     memory::require_room()?;
     run_to_end(serve_until_stopped(args))?;

@@ -9,13 +9,14 @@ use std::{fs, net::SocketAddr, process::ExitCode};
 use anyhow::Context;
 
 use super::{
-    allocator::silence, layout::Layout, local_agent, local_agent::LocalAgent, plane::Plane, start_tracing,
-    stop_on_signal,
+    allocator::silence, layout::Layout, let_go_of_what_was_inherited, local_agent, local_agent::LocalAgent,
+    plane::Plane, start_tracing, stop_on_signal,
 };
 use crate::{cli, memory, output};
 
 /// Runs the cell until it is told to stop.
 pub fn run(args: &cli::Up) -> anyhow::Result<ExitCode> {
+    let_go_of_what_was_inherited()?;
     start_tracing("info");
     memory::require_room()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

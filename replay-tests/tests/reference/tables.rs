@@ -70,7 +70,7 @@ pub fn exit_codes() -> Page {
     let words = "How `quipu` ends. `quipu run` ends with the exit code of the program that it ran instead, and with 128 \
                  plus the number of the signal that ended it; 127 if the program could not be started; 130, 143 or 129 if \
                  Ctrl-C, SIGTERM or SIGHUP stopped its job. `run` and `logs` end with 74 if all went well but output was \
-                 rotated away before it was read. `up`, `gateway`, `allocator` and `agent` end with 0 only if they were \
+                 not kept. `up`, `gateway`, `allocator` and `agent` end with 0 only if they were \
                  asked to end.";
     Page::new("exit-codes", "Exit codes", words).table(&["Code", "Meaning"], &rows)
 }

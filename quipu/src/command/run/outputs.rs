@@ -17,8 +17,8 @@ const AGAIN: Duration = Duration::from_millis(200);
 const ATTEMPTS_MAX: u32 = 50;
 /// How long output may still come when the job is over.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
-/// The same, where its agent has no link to this gateway: it may be back soon, or never.
-const DRAIN_APART_MAX: Duration = Duration::from_secs(2);
+/// The same, if its agent has no link to this gateway, or has no such output: either may be so soon, or never.
+const DRAIN_ABSENT_MAX: Duration = Duration::from_secs(2);
 
 /// A stream of output that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub(super) struct Wanted {
     /// How far it was read: where it is asked for again.
     pub place: Place,
     attempts: u32,
-    /// Its agent had no link to this gateway when it was last asked for.
-    is_apart: bool,
+    /// Its agent had no link to this gateway, or no such output, when it was last asked for.
+    is_absent: bool,
 }
 
 /// Why there is no output of a task.
@@ -55,7 +55,7 @@ pub(super) struct Outputs {
 impl Wanted {
     /// One stream of one run, which was not asked for yet.
     pub fn new(task: String, stream: Stream, incarnation: u64) -> Self {
-        Self { task, stream, incarnation, place: Place::default(), attempts: 0, is_apart: false }
+        Self { task, stream, incarnation, place: Place::default(), attempts: 0, is_absent: false }
     }
 }
 
@@ -69,7 +69,7 @@ impl Outputs {
     pub fn came(&mut self, id: FeedId) -> Option<&mut Wanted> {
         let wanted = self.listening.get_mut(&id)?;
         self.missing.remove(&wanted.task);
-        (wanted.is_apart, wanted.attempts) = (false, 0);
+        (wanted.is_absent, wanted.attempts) = (false, 0);
         Some(wanted)
     }
 
@@ -90,7 +90,8 @@ impl Outputs {
         let news = (is_apart && !is_told).then(|| missing.notice(&wanted.task));
         self.missing.insert(wanted.task.clone(), missing);
         if wanted.attempts < ATTEMPTS_MAX {
-            self.later.push((now + AGAIN, Wanted { attempts: wanted.attempts + 1, is_apart, ..wanted }));
+            let is_absent = is_apart || error.code() == Some("NOT_FOUND");
+            self.later.push((now + AGAIN, Wanted { attempts: wanted.attempts + 1, is_absent, ..wanted }));
         }
         news
     }
@@ -121,7 +122,7 @@ impl Outputs {
 
     fn give_up_at(&self) -> Option<Instant> {
         let mut wanted = self.listening.values().chain(self.later.iter().map(|(_, wanted)| wanted));
-        let patience = if wanted.all(|wanted| wanted.is_apart) { DRAIN_APART_MAX } else { DRAIN_MAX };
+        let patience = if wanted.all(|wanted| wanted.is_absent) { DRAIN_ABSENT_MAX } else { DRAIN_MAX };
         self.over_since.map(|since| since + patience)
     }
 
@@ -194,9 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_without_a_link_is_not_waited_for_as_long_as_output_that_is_late() {
+    fn output_that_may_never_be_there_is_not_waited_for_as_long_as_output_that_is_late() {
         let now = Instant::now();
-        for (code, patience) in [("NOT_FOUND", DRAIN_MAX), ("AGENT_UNAVAILABLE", DRAIN_APART_MAX)] {
+        let late = ("UNAVAILABLE", DRAIN_MAX);
+        for (code, patience) in [late, ("NOT_FOUND", DRAIN_ABSENT_MAX), ("AGENT_UNAVAILABLE", DRAIN_ABSENT_MAX)] {
             let mut outputs = listening();
             assert!(!outputs.is_done(now + DRAIN_MAX), "the job is not over");
             outputs.failed(1, &error(code), now);

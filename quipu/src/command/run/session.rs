@@ -46,7 +46,7 @@ pub(super) struct Session<'a> {
     follow: Follow,
     console: Console,
     outputs: Outputs,
-    /// Some output was rotated away before it was read.
+    /// Some output is not kept.
     is_output_lost: bool,
     signals: Signals,
     waits: Waits,
