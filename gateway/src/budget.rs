@@ -165,3 +165,64 @@ pub(crate) fn answer_too_large() -> RequestError {
     let why = format!("the answer would be larger than {ANSWER_BYTES_MAX} bytes; ask for less, or for smaller pages");
     RequestError::TooLarge { why }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    const FIELDS: usize = 200;
+
+    /// A request of many fields, each of which works for a while, gives way, and works again.
+    async fn many_fields(done: &AtomicUsize) {
+        let field = || async {
+            for _ in 0..2 {
+                yield_in_time().await;
+                std::thread::sleep(Duration::from_millis(1));
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        join_all((0..FIELDS).map(|_| field())).await;
+    }
+
+    /// As a request does at the end of its turn. `yield_now` would put this task before the others again.
+    async fn go_behind_the_others() {
+        let mut was_there = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut was_there, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    #[test]
+    fn a_request_gives_way_when_its_turn_is_over_however_many_fields_it_has() {
+        let runtime = crate::queries::runtime(1).expect("a thread");
+        let done = Arc::new(AtomicUsize::new(0));
+        let budget = Budget::new(Arc::new(Semaphore::new(1)));
+        let counted = Arc::clone(&done);
+        let request = runtime.spawn(async move { budget.spend(many_fields(&counted)).await });
+        // A task beside it on the same thread: what it sees between two of its turns is what one turn of the request did.
+        let seen = Arc::clone(&done);
+        let other = runtime.spawn(async move {
+            let (mut last, mut most) = (0, 0);
+            while last < 2 * FIELDS {
+                let now = seen.load(Ordering::Relaxed);
+                (last, most) = (now, most.max(now - last));
+                go_behind_the_others().await;
+            }
+            most
+        });
+        let most = runtime.block_on(async move {
+            request.await.expect("it ends");
+            other.await.expect("it ends")
+        });
+        assert!(most <= 15, "{most} of {} steps in one turn", 2 * FIELDS);
+    }
+}

@@ -40,9 +40,8 @@ pub(crate) struct Running<T>(JoinHandle<T>);
 impl Queries {
     pub(crate) fn start() -> std::io::Result<Self> {
         let threads = available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, THREADS_MAX);
-        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("query").enable_all().build()?;
         Ok(Self {
-            runtime: Some(runtime),
+            runtime: Some(runtime(threads)?),
             queries: Arc::new(Semaphore::new(QUERIES_MAX)),
             mutations: Arc::new(Semaphore::new(MUTATIONS_MAX)),
             requests: Gauge::default(),
@@ -80,6 +79,14 @@ impl Queries {
     pub(crate) fn for_commands(&self) -> Arc<Semaphore> {
         Arc::clone(&self.mutations)
     }
+}
+
+/// A runtime for requests. It looks for what came from outside after each poll: a request that has more to do wakes
+/// itself, and is polled for milliseconds, sixty times in a row by default before anybody else is asked.
+pub(crate) fn runtime(threads: usize) -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(threads).thread_name("query").event_interval(1).global_queue_interval(1);
+    builder.enable_all().build()
 }
 
 impl Drop for Queries {
