@@ -13,7 +13,7 @@
 //! A service manager must stop the agent's process alone, not its group (`KillMode=process` in systemd);
 //! otherwise a restart of the agent ends the tasks.
 //!
-//! - [`run`]: the agent, from start to leave. [`stand_in`]: to end tasks without one. [`supervisor::main`]: the supervisor's whole life.
+//! - [`run`]: the agent, from start to leave. [`stand_in`], [`end_abandoned`]: to end tasks without one. [`supervisor::main`]: the supervisor's whole life.
 //! - [`logs::read`]: a task's output. [`cgroup::Layout`]: which limits hold here, in words.
 //!
 //! **Invariant:** nothing of a start is made before the journal says on disk that it was begun, and a
@@ -42,3 +42,4 @@ mod telemetry;
 mod watch;
 
 pub use agent::{Config, Error, run, stand_in};
+pub use watch::end_abandoned;

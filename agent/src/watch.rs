@@ -162,6 +162,12 @@ fn settle(sandbox: &Sandbox, lock: Option<File>, unsigned: Unsigned, kill_wanted
     ended
 }
 
+/// Ends what is left of a start whose supervisor is gone, and writes its end: for who holds the agent's lock and runs
+/// no agent.
+pub fn end_abandoned(sandbox: &Sandbox) {
+    settle(sandbox, None, Unsigned::MachineFault, sandbox.kill_wanted());
+}
+
 fn end_in_place_of_the_supervisor(sandbox: &Sandbox, unsigned: Unsigned, kill_wanted: bool) -> Ended {
     if kill_wanted {
         return killed();

@@ -140,6 +140,13 @@ impl Cell {
         assert!(self.up.is_none(), "`quipu down` says that it waits for the control plane");
     }
 
+    /// Ends everything of the cell, tasks too, and says what the command said.
+    pub fn down_with_tasks(&mut self, options: &[&str]) -> Ended {
+        let mut down = self.command(["down", "--kill-tasks"]);
+        let root = self.root.path().to_owned();
+        process::run(down.args(options), &root, || self.reap())
+    }
+
     /// Waits until the agent is up and has a link to this gateway.
     pub fn await_agent(&self) {
         wait_for("the agent to be up", || {
@@ -267,9 +274,7 @@ impl Drop for Cell {
         if std::thread::panicking() {
             eprintln!("{}", self.messages());
         }
-        let mut down = self.command(["down", "--kill-tasks"]);
-        let root = self.root.path().to_owned();
-        let ended = process::run(&mut down, &root, || self.reap());
+        let ended = self.down_with_tasks(&[]);
         if ended.code != Some(0) {
             eprintln!("`quipu down --kill-tasks` failed: {ended:?}");
         }

@@ -14,6 +14,7 @@ mod story;
 mod story_of_agents;
 mod story_of_bounds;
 mod story_of_cell;
+mod story_of_ends;
 mod story_of_frameworks;
 mod story_of_full_cells;
 mod story_of_jobs;

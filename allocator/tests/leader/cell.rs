@@ -10,9 +10,11 @@ use command_log::{
     telemetry::InProcess,
 };
 use log_schema::{
-    AgentId, Class, Command, DecisionV1, Envelope, Event, Key, Principal,
-    command::{ReportAgentV1, SubmitJobV1},
+    AgentId, Class, Command, DecisionV1, Envelope, Event, Incarnation, Key, Principal, TaskState, TimeMs,
+    command::{ReportAgentV1, SubmitJobV1, UpdateTaskStatusV1},
+    event::JobOutcome,
     job::{JobKind, JobSpecV1, RestartOn, RestartV1, RunSpecV1},
+    task::{EndReason, EndV1},
 };
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -103,6 +105,35 @@ pub(crate) fn job(name: &str, count: u32) -> Command {
             constraints: vec![],
             restart,
         },
+    })
+}
+
+/// A service of one task that may be restarted so often.
+pub(crate) fn service(name: &str, limit: u32) -> Command {
+    let Command::SubmitJob(mut submit) = job(name, 1) else { unreachable!("it submits a job") };
+    submit.job.kind = JobKind::Service;
+    submit.job.restart = RestartV1 { on: RestartOn::Any, limit, backoff_ms: 1, backoff_max_ms: 1 };
+    Command::SubmitJob(submit)
+}
+
+/// The agent says that a start of a task failed.
+pub(crate) fn failed(task: &str, incarnation: u64, agent: &str) -> Command {
+    let end = EndV1 { exit_code: Some(1), ..EndV1::because(EndReason::Exited) };
+    Command::UpdateTaskStatus(UpdateTaskStatusV1 {
+        task: task.parse().expect("legal"),
+        incarnation: Incarnation(incarnation),
+        agent: AgentId::new(agent).expect("legal"),
+        state: TaskState::Failed,
+        end: Some(end),
+        observed: TimeMs(0),
+    })
+}
+
+/// Whether a job has ended, and how.
+pub(crate) fn outcome(decisions: &[DecisionV1]) -> Option<JobOutcome> {
+    decisions.iter().flat_map(DecisionV1::events).find_map(|event| match event {
+        Event::JobEnded(ended) => Some(ended.outcome),
+        _ => None,
     })
 }
 

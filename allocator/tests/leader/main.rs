@@ -17,11 +17,11 @@ use std::{
 };
 
 use allocator::leader::{Error, checkpoint, lead};
-use cell::{Cell, PATIENCE, agent, answered, job, placed};
+use cell::{Cell, PATIENCE, agent, answered, failed, job, outcome, placed, service};
 use command_log::{BoxFuture, Log, Stored, Watermarks, memory::MemoryLog};
 use log_schema::{
     Class, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, Key, Kind, Offset, Principal, Record,
-    command::StopJobV1,
+    command::StopJobV1, event::JobOutcome,
 };
 use tokio::sync::watch;
 
@@ -317,4 +317,24 @@ async fn time_goes_on_while_commands_come_faster_than_it_is_waited_for() {
     tokio::time::timeout(PATIENCE, ticked).await.expect("a tick, though the log never rests");
     assert!(!load.is_finished());
     load.abort();
+}
+
+#[tokio::test]
+async fn restarts_count_on_in_a_leader_that_begins_with_a_snapshot() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut cell = Cell::new();
+    cell.config.snapshots = Some(directory.path().to_owned());
+    let (leading, stop) = cell.lead();
+    cell.ask(agent("a1")).await;
+    cell.ask(service("web", 1)).await;
+    cell.decisions_until(|seen| placed(seen) == 1).await;
+    cell.ask(failed("web.0", 1, "a1")).await;
+    cell.decisions_until(|seen| placed(seen) == 2).await;
+    stop.send_replace(true);
+    leading.await.expect("no panic").expect("a clean stop");
+    assert!(!snapshots(directory.path()).is_empty(), "a snapshot was saved");
+    let (_leading, _stop) = cell.lead();
+    cell.ask(failed("web.0", 2, "a1")).await;
+    let decisions = cell.decisions_until(|seen| outcome(seen).is_some()).await;
+    assert_eq!((outcome(&decisions), placed(&decisions)), (Some(JobOutcome::Failed), 2));
 }

@@ -7,10 +7,10 @@ use command_log::{
     Log,
     reader::{Reader, Verdict},
 };
-use log_schema::{DecisionV1, EpochNumber, Principal};
+use log_schema::{DecisionV1, EpochNumber, Principal, event::JobOutcome};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::cell::{Cell, PATIENCE, agent, answered, job, placed};
+use crate::cell::{Cell, PATIENCE, agent, answered, failed, job, outcome, placed, service};
 
 const TOLERATED: Duration = Duration::from_millis(60);
 
@@ -110,4 +110,22 @@ async fn a_leader_that_was_taken_over_stands_by_and_can_lead_again() {
     let decisions = cell.decisions_until(|seen| placed(seen) == 1).await;
     assert_eq!(last_epoch(&decisions), EpochNumber(3));
     assert_eq!(leaders(&cell).await, ["first", "usurper", "first"]);
+}
+
+#[tokio::test]
+async fn restarts_count_on_under_the_leader_that_takes_over() {
+    let mut cell = Cell::new();
+    let (first, _first) = stand_by(&cell, "first");
+    cell.ask(agent("a1")).await;
+    cell.ask(service("web", 1)).await;
+    cell.decisions_until(|seen| placed(seen) == 1).await;
+    cell.ask(failed("web.0", 1, "a1")).await;
+    cell.decisions_until(|seen| placed(seen) == 2).await;
+    let (_second, _running) = stand_by(&cell, "second");
+    first.abort();
+    let _ = first.await;
+    cell.ask(failed("web.0", 2, "a1")).await;
+    let decisions = cell.decisions_until(|seen| outcome(seen).is_some()).await;
+    assert_eq!((outcome(&decisions), placed(&decisions)), (Some(JobOutcome::Failed), 2));
+    assert_eq!(last_epoch(&decisions), EpochNumber(2));
 }

@@ -250,15 +250,20 @@ pub(crate) struct Up {
 #[command(after_help = "\
 Examples:
   quipu down                stop the cell; its tasks run on and are found again by the next `quipu up`
-  quipu down --kill-tasks   stop the cell and everything that it runs")]
+  quipu down --kill-tasks   stop the cell and everything that it runs; a task that holds out against SIGTERM has the grace
+                            of its job, but at most ten seconds, then SIGKILL
+  quipu down --kill-tasks --force   the same with SIGKILL at once")]
 pub(crate) struct Down {
     /// Where the cell is kept [default: $XDG_STATE_HOME/quipu or ~/.local/state/quipu].
     #[arg(long, value_name = "DIR", env = "QUIPU_DIR")]
     #[arg(default_value_os_t = address::dir_default(), hide_default_value = true)]
     pub(crate) dir: PathBuf,
-    /// End the tasks of this machine as well.
+    /// End the tasks of this machine as well, with the grace of their jobs, but at most ten seconds.
     #[arg(long)]
     pub(crate) kill_tasks: bool,
+    /// SIGKILL to the tasks at once.
+    #[arg(short, long, requires = "kill_tasks")]
+    pub(crate) force: bool,
 }
 
 /// `quipu agent`.

@@ -13,7 +13,11 @@ use nix::{
 };
 use serde_json::{Value, json};
 
-use crate::cell::{Cell, WITHOUT_AGENT, process::Ended, wait_for};
+use crate::cell::{
+    Cell, WITHOUT_AGENT,
+    process::{Ended, is_alive},
+    shell_job, wait_for,
+};
 
 /// Within which time a command that waits has said why: a second, and what a busy machine adds to it.
 const SAID_WITHIN: Duration = Duration::from_secs(15);
@@ -151,4 +155,40 @@ fn a_file_with_a_key_is_submitted_up_to_the_job_that_is_refused_and_this_is_said
     let words = "could not submit job two; submitted before it, and not stopped: one; not submitted: three";
     assert!(refused.err.contains(words) && refused.err.contains("there is a job two already"), "{}", refused.err);
     assert_eq!((state(&cell, "one").is_null(), state(&cell, "three")), (false, Value::Null));
+}
+
+const DEAF: &str = "trap '' TERM; echo deaf >> \"$RESULTS/deaf\"; while :; do sleep 1; done";
+
+/// A cell with one task that holds out against SIGTERM, with a grace of an hour.
+fn deaf_cell() -> Cell {
+    let cell = Cell::start(&[]);
+    let mut job = shell_job(&cell, "deaf", 1, DEAF);
+    job["killGraceMs"] = "3600000".into();
+    cell.run_job(&job);
+    wait_for("the task to run", || (cell.lines("deaf").len() == 1).then_some(()));
+    cell
+}
+
+#[test]
+fn down_ends_tasks_whatever_their_grace_and_says_what_it_waits_for() {
+    for (options, says) in [(&["--force"][..], "SIGKILL at once"), (&[], "SIGKILL after 10000 ms")] {
+        let mut cell = deaf_cell();
+        let pid = cell.sandbox("deaf.0", 1).started().expect("readable").expect("it runs").pid;
+        let down = cell.down_with_tasks(options);
+        assert_eq!(down.code, Some(0), "{down:?}");
+        assert!(down.err.contains("waiting for deaf.0") && down.err.contains(says), "{down:?}");
+        assert!(down.out.contains("ended 1 task"), "{down:?}");
+        assert!(!is_alive(pid), "the task is gone with the command");
+    }
+}
+
+#[test]
+fn down_ends_a_task_whose_supervisor_died_while_no_agent_was_there() {
+    let mut cell = deaf_cell();
+    cell.stop();
+    let pid = cell.kill9_supervisor("deaf.0", 1);
+    assert!(is_alive(pid), "nobody has ended the task yet");
+    let down = cell.down_with_tasks(&[]);
+    assert!(down.code == Some(0) && down.out.contains("ended 1 task"), "{down:?}");
+    assert!(!is_alive(pid), "the task is gone with the command");
 }

@@ -150,7 +150,9 @@ pub struct StopJobInput {
 pub struct ScaleJobInput {
     /// The name of the job.
     pub job: String,
-    /// How many tasks it is to have; the tasks with the highest indexes go first.
+    /// How many tasks it is to have, counting what lives: a task that somebody killed, and one of a service that failed
+    /// for good, goes first and comes back first, also where the number stays the same. Of the others, what waits goes
+    /// first, then what backs off, then what is not known to run, then what started last.
     pub count: u32,
     /// The idempotency key; see `SubmitJobInput`.
     pub key: Option<String>,
@@ -159,7 +161,8 @@ pub struct ScaleJobInput {
 /// What `killTask` asks for.
 #[derive(Clone, Debug, InputObject)]
 pub struct KillTaskInput {
-    /// The name of the task, such as `web.0` or `framework/name`; it is not started again.
+    /// The name of the task, such as `web.0` or `framework/name`. It is not started again by itself: `restartTask` and
+    /// `scaleJob` bring a task of a job back.
     pub task: String,
     /// How long it may take from SIGTERM to SIGKILL; 0 is at once. The grace of its job where it is absent. Asked again with
     /// less, it cuts the grace of a task that is being ended.
@@ -171,7 +174,8 @@ pub struct KillTaskInput {
 /// What `restartTask` asks for.
 #[derive(Clone, Debug, InputObject)]
 pub struct RestartTaskInput {
-    /// The name of the task of a job, such as `web.0`.
+    /// The name of the task of a job, such as `web.0`. One that runs is ended first; one that was killed or withdrawn, has
+    /// ended, failed for good or backs off comes back, with all of its restarts.
     pub task: String,
     /// How long it may take from SIGTERM to SIGKILL; 0 is at once. The grace of its job where it is absent.
     pub grace_ms: Option<MillisText>,
