@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::cell::{Cell, WITHOUT_AGENT, process::Ended, shell_job, wait_for};
+use crate::cell::{Cell, WITH_AGENT, WITHOUT_AGENT, process::Ended, shell_job, wait_for};
 
 fn quipu(cell: &Cell, words: &[&str], archive: bool) -> Ended {
     let (log, dir) = (cell.dir().display().to_string(), cell.results().join("archive").display().to_string());
@@ -116,20 +116,21 @@ fn a_cell_that_runs_has_its_log_trimmed_by_command_and_misses_nothing() {
 
 #[test]
 fn the_past_is_dropped_after_the_stated_time_and_who_asks_for_it_is_told() {
-    let mut cell = Cell::start(WITHOUT_AGENT);
+    let mut cell = Cell::start(WITH_AGENT);
     for name in ["one", "two", "three"] {
         assert_eq!(cell.quipu(["run", "--detach", "--name", name, "--", "true"]).code, Some(0));
     }
     cell.stop();
     cell.add_options(&["--history", "1ms"]);
     cell.restart();
-    // A cell at rest decides nothing, and drops nothing.
+    // A cell at rest decides nothing, and drops nothing. Log time passes by ticks, which come when something waits for
+    // a time, as a restart does.
     let horizon = || cell.data("{ cell { log { horizon } } }", json!({}))["cell"]["log"]["horizon"].clone();
     let mut number = 3;
     wait_for("the past to be dropped", || {
         number += 1;
         let name = format!("job-{number}");
-        cell.run_job(&shell_job(&cell, &name, 1, "true"));
+        cell.run_job(&shell_job(&cell, &name, 1, "exit 1"));
         (horizon() != "0").then_some(())
     });
     let past = cell.ask("{ jobs(at: { offset: \"3\" }) { nodes { name } } }", json!({})).expect_err("it is dropped");
