@@ -1,7 +1,7 @@
 //! Which directory this is: made by chance the first time that an agent works in it, and never again.
 //!
 //! ```text
-//! DIR/identity     the identity, whose directory it is, how often an agent was started in it, and where it was
+//! DIR/identity     a secret of this directory, whose directory it is, how often an agent was started in it, and where it was
 //! ```
 //!
 //! Two agents of one name are told apart by it, and one agent's connections by the count of its runs. It is read
@@ -10,12 +10,12 @@
 use std::{
     fs::{self, File},
     io::{self, Seek, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use command_log::remote::protocol::RUN_MAX;
-use log_schema::{AgentId, AgentIdentity, codec};
+use log_schema::{AgentId, DirectorySecret, codec};
 use serde::{Deserialize, Serialize};
 
 use crate::process_tree;
@@ -56,8 +56,8 @@ pub enum Error {
 /// What the file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Told to the cell.
-    pub identity: AgentIdentity,
+    /// Told to gateways; the cell knows the directory by what follows from it.
+    pub secret: DirectorySecret,
     /// Whose directory it is.
     pub agent: AgentId,
     /// How often an agent was started in it.
@@ -80,7 +80,7 @@ pub fn take(directory: &Path, agent: &AgentId) -> Result<Identity, Error> {
     let inode = fs::metadata(directory).map_err(failed("look at", directory))?.ino();
     let boot = process_tree::boot_id();
     let identity = match read(&path)? {
-        None => Identity { identity: made_by_chance()?, agent: agent.clone(), run: 1, boot, inode },
+        None => Identity { secret: made_by_chance()?, agent: agent.clone(), run: 1, boot, inode },
         Some(known) if known.agent != *agent => {
             let directory = directory.to_owned();
             return Err(Error::OtherAgent { directory, owner: known.agent, asked: agent.clone() });
@@ -95,10 +95,10 @@ pub fn take(directory: &Path, agent: &AgentId) -> Result<Identity, Error> {
     Ok(identity)
 }
 
-fn made_by_chance() -> Result<AgentIdentity, Error> {
+fn made_by_chance() -> Result<DirectorySecret, Error> {
     let chance = Path::new(CHANCE);
     let text = fs::read_to_string(chance).map_err(failed("read", chance))?;
-    AgentIdentity::new(text.trim()).map_err(|error| failed("read", chance)(io::Error::other(error)))
+    DirectorySecret::new(text.trim()).map_err(|error| failed("read", chance)(io::Error::other(error)))
 }
 
 fn read(path: &Path) -> Result<Option<Identity>, Error> {
@@ -116,7 +116,9 @@ fn read(path: &Path) -> Result<Option<Identity>, Error> {
 fn write(path: &Path, identity: &Identity) -> Result<(), Error> {
     let draft = path.with_extension("draft");
     let write = || -> io::Result<()> {
-        let mut file = File::options().create(true).truncate(false).write(true).open(&draft)?;
+        // It holds a secret: no other user of the machine reads it.
+        let mut options = File::options();
+        let mut file = options.create(true).truncate(false).write(true).mode(0o600).open(&draft)?;
         file.write_all(&codec::encode(identity))?;
         let written = file.stream_position()?;
         file.set_len(written)?;
@@ -149,9 +151,9 @@ mod tests {
         let first = take(directory.path(), &agent("a1")).expect("a new directory");
         let second = take(directory.path(), &agent("a1")).expect("the same agent");
         assert_eq!((first.run, second.run), (1, 2));
-        assert_eq!(first.identity, second.identity);
+        assert_eq!(first.secret, second.secret);
         let other = tempfile::tempdir().expect("a directory");
-        assert_ne!(take(other.path(), &agent("a1")).expect("a new directory").identity, first.identity);
+        assert_ne!(take(other.path(), &agent("a1")).expect("a new directory").secret, first.secret);
     }
 
     #[test]

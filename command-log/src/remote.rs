@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use log_schema::{AgentId, AgentIdentity, Chain, EpochNumber, Offset, Record};
+use log_schema::{AgentId, Chain, DirectorySecret, EpochNumber, Offset, Record};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite;
 
@@ -102,8 +102,8 @@ pub struct Config {
     pub url_file: Option<PathBuf>,
     /// Who connects.
     pub agent: AgentId,
-    /// Which directory it works in.
-    pub identity: AgentIdentity,
+    /// Proves which directory it works in.
+    pub secret: DirectorySecret,
     /// How often an agent was started in that directory, this time counted.
     pub run: u64,
     /// What the agent proves itself with, where the gateway asks for it.

@@ -140,7 +140,7 @@ async fn exchange(
 }
 
 fn number(query: &protocol::Query) -> Number {
-    Number { identity: query.identity.clone(), run: query.run, connection: query.connection }
+    Number { identity: query.secret.identity(), run: query.run, connection: query.connection }
 }
 
 /// Turns away an agent whose name another directory has. The reason has to fit into a close frame.

@@ -18,6 +18,7 @@ pub mod record;
 pub mod refusal;
 pub mod resource_name;
 pub mod resources;
+pub mod secret;
 pub mod task;
 
 pub use chain::Chain;
@@ -31,4 +32,5 @@ pub use quantity::{MiB, MilliCpu, MilliGpu};
 pub use record::{Kind, Record};
 pub use refusal::Refusal;
 pub use resources::Resources;
+pub use secret::DirectorySecret;
 pub use task::{Incarnation, TaskState};

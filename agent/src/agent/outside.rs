@@ -72,7 +72,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
         url: config.gateway_url.clone(),
         url_file: config.gateway_url_file.clone(),
         agent: config.id.clone(),
-        identity: identity.identity.clone(),
+        secret: identity.secret.clone(),
         run: identity.run,
         token: config.token.clone(),
     };
@@ -118,7 +118,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let agent = Agent {
         id: config.id,
         directory: config.directory,
-        identity: identity.identity,
+        identity: identity.secret.identity(),
         strayed: None,
         is_astray: false,
         turned_away: None,

@@ -244,8 +244,12 @@ async fn an_agent_resumes_where_it_was_and_starts_nothing_twice() {
     let cell = Cell::new().await;
     let agent = cell.agent();
     let identity = cell.report(1).await.identity.expect("an identity");
-    let who = |run: u32| format!("version=2&agent=a1&identity={identity}&run={run}&connection=1");
-    assert_eq!(cell.query(1).await, who(1));
+    let asked = cell.query(1).await;
+    let secret = asked.split("&secret=").nth(1).and_then(|rest| rest.split('&').next()).expect("a secret");
+    let known = log_schema::DirectorySecret::new(secret).expect("legal").identity();
+    assert_eq!(identity, known, "the cell is told what follows from the secret, and not the secret");
+    let who = |run: u32| format!("version=2&agent=a1&secret={secret}&run={run}&connection=1");
+    assert_eq!(asked, who(1));
     let at = cell.decides(vec![placed("fw/t1", 1, Some(shell(WAITS)))]);
     cell.status("fw/t1", TaskState::Running).await;
     agent.leave().await;

@@ -36,7 +36,7 @@ async fn a_view_is_followed_and_appended_to_like_any_log() {
         url: cell.url(),
         url_file: None,
         agent: me(),
-        identity: "d1".parse().expect("legal"),
+        secret: log_schema::DirectorySecret::new("d1").expect("legal"),
         run: 1,
         token: None,
     };

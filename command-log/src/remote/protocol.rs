@@ -6,7 +6,7 @@
 //! that speaks another [`VERSION`] is turned away when it connects.
 //!
 //! ```text
-//! agent ── GET /v1/link?version=2&agent=a1&identity=…&run=4&connection=2&from=812&epoch=3&to=809 ──> gateway
+//! agent ── GET /v1/link?version=2&agent=a1&secret=…&run=4&connection=2&from=812&epoch=3&to=809 ──> gateway
 //!       <── Expected { to: 830, … }      what the cell believes to run on the agent
 //!       <── Watermarks { … }             at least every WATERMARKS_INTERVAL_MS
 //!       <── Records [ … ]                the filtered log from offset 812 on
@@ -36,7 +36,7 @@
 //!   cannot be checked on the view; the gateway has checked it.
 
 use bytes::Bytes;
-use log_schema::{AgentId, AgentIdentity, Chain, EpochNumber, Incarnation, Offset, Record, TaskId, TimeMs, codec};
+use log_schema::{AgentId, Chain, DirectorySecret, EpochNumber, Incarnation, Offset, Record, TaskId, TimeMs, codec};
 use serde::{Deserialize, Serialize};
 
 use crate::telemetry::Sample;
@@ -86,8 +86,8 @@ pub struct Query {
     pub version: u16,
     /// Who connects.
     pub agent: AgentId,
-    /// Which directory the agent works in.
-    pub identity: AgentIdentity,
+    /// Proves which directory the agent works in.
+    pub secret: DirectorySecret,
     /// How often an agent was started in this directory. Of two runs of one identity the later one counts.
     pub run: u64,
     /// The connections of this run, counted by the agent: however late a gateway that stood still takes

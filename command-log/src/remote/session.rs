@@ -194,8 +194,8 @@ fn request(config: &Config, url: &str, connection: u64, from: Option<Position>) 
         Some(("https" | "wss", _)) => return Err(wrong("links over TLS are not supported yet")),
         _ => return Err(wrong("it must start with http:// or ws://")),
     };
-    let Config { agent, identity, run, .. } = config;
-    let who = format!("agent={agent}&identity={identity}&run={run}&connection={connection}");
+    let Config { agent, secret, run, .. } = config;
+    let who = format!("agent={agent}&secret={}&run={run}&connection={connection}", secret.reveal());
     let mut url = format!("ws://{base}{LINK_PATH}?version={VERSION}&{who}");
     if let Some(Position { next, epoch, to, chain, joined: (joined, joined_chain) }) = from {
         let place = format!("from={next}&epoch={epoch}&to={to}&chain={chain}");
@@ -212,13 +212,13 @@ fn request(config: &Config, url: &str, connection: u64, from: Option<Position>) 
 
 #[cfg(test)]
 mod tests {
-    use log_schema::{AgentId, AgentIdentity, Chain, EpochNumber, Offset};
+    use log_schema::{AgentId, Chain, DirectorySecret, EpochNumber, Offset};
 
     use super::*;
 
     fn config(url: &str) -> Config {
-        let (agent, identity) = (AgentId::new("a1").expect("a legal id"), AgentIdentity::new("d1").expect("legal"));
-        Config { url: url.into(), url_file: None, agent, identity, run: 4, token: Some("t".into()) }
+        let (agent, secret) = (AgentId::new("a1").expect("a legal id"), DirectorySecret::new("d1").expect("legal"));
+        Config { url: url.into(), url_file: None, agent, secret, run: 4, token: Some("t".into()) }
     }
 
     #[test]
@@ -228,7 +228,7 @@ mod tests {
             Position { next: Offset(812), epoch: EpochNumber(3), to, chain, joined: (Offset(5), Chain::default()) };
         let request = request(&config(""), "http://127.0.0.1:7070/", 2, Some(position)).expect("a legal address");
         let wanted =
-            "ws://127.0.0.1:7070/v1/link?version=2&agent=a1&identity=d1&run=4&connection=2&from=812&epoch=3&to=809";
+            "ws://127.0.0.1:7070/v1/link?version=2&agent=a1&secret=d1&run=4&connection=2&from=812&epoch=3&to=809";
         let chains = format!("&chain={chain}&joined=5&joined_chain={}", Chain::default());
         assert_eq!(request.uri().to_string(), format!("{wanted}{chains}"));
         assert_eq!(request.headers()[AUTHORIZATION], "Bearer t");

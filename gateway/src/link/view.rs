@@ -62,7 +62,7 @@ fn refuse_taken_name(desk: &Arc<Desk>, query: &Query) -> Result<(), (u16, String
     let known = scope.get::<AgentRow>(&query.agent).map_err(later)?;
     let holder = known.filter(|row| row.state == AgentState::Up).and_then(|row| row.identity);
     match holder {
-        Some(holder) if holder != query.identity => Err(super::taken(query, &holder)),
+        Some(holder) if holder != query.secret.identity() => Err(super::taken(query, &holder)),
         _ => Ok(()),
     }
 }
@@ -123,7 +123,7 @@ impl Follower {
 fn refuses_name(decision: &DecisionV1, query: &Query) -> bool {
     decision.answers.iter().any(|answer| match &answer.refusal {
         Some(Refusal::AgentIdentityTaken { agent, identity, .. }) => {
-            *agent == query.agent && *identity == query.identity
+            *agent == query.agent && *identity == query.secret.identity()
         }
         _ => false,
     })
@@ -131,7 +131,7 @@ fn refuses_name(decision: &DecisionV1, query: &Query) -> bool {
 
 fn gives_name_away(decision: &DecisionV1, query: &Query) -> bool {
     decision.events().any(|event| match event {
-        Event::AgentIdentified(e) => e.agent == query.agent && e.identity != query.identity,
+        Event::AgentIdentified(e) => e.agent == query.agent && e.identity != query.secret.identity(),
         _ => false,
     })
 }

@@ -18,8 +18,8 @@ use command_log::{
 };
 use futures_util::StreamExt;
 use log_schema::{
-    AgentId, AgentIdentity, Chain, Class, Command, DecisionV1, Envelope, EpochNumber, EpochV1, Event, Incarnation, Key,
-    Kind, Offset, Principal, Record, TaskId, TimeMs, codec,
+    AgentId, Chain, Class, Command, DecisionV1, DirectorySecret, Envelope, EpochNumber, EpochV1, Event, Incarnation,
+    Key, Kind, Offset, Principal, Record, TaskId, TimeMs, codec,
     command::{RemoveAgentV1, ReportAgentV1, StopJobV1, UpdateTaskStatusV1},
     task::TaskState,
 };
@@ -51,9 +51,9 @@ impl Agent {
     }
 
     /// A link of an agent from this directory, which was started there for the `run`-th time.
-    pub fn open(url: String, agent: &str, identity: &str, run: u64, position: Option<Position>) -> Self {
-        let (agent, identity) = (AgentId::new(agent).unwrap(), AgentIdentity::new(identity).unwrap());
-        let config = remote::Config { url, url_file: None, agent, identity, run, token: None };
+    pub fn open(url: String, agent: &str, secret: &str, run: u64, position: Option<Position>) -> Self {
+        let (agent, secret) = (AgentId::new(agent).unwrap(), DirectorySecret::new(secret).unwrap());
+        let config = remote::Config { url, url_file: None, agent, secret, run, token: None };
         let shared: SharedPosition = Arc::new(Mutex::new(position));
         let (link, inbound) = Link::open(config, shared.clone()).expect("a legal address");
         let reader = position.map_or_else(Default::default, |at| (at.epoch, Some(at.to), at.next));
@@ -298,9 +298,9 @@ async fn a_connection_that_its_agent_gave_up_never_ousts_the_newer_one() {
     let cell = Cell::led().await;
     cell.admit("a1").await;
     // A gateway that stood still finds the connections in any order; here the abandoned one comes last.
-    let mut newer = raw_link(&cell, "agent=a1&identity=d1&run=1&connection=2").await;
+    let mut newer = raw_link(&cell, "agent=a1&secret=d1&run=1&connection=2").await;
     assert!(matches!(newer.next().await, Some(Ok(Message::Binary(_)))), "it is served");
-    let mut older = raw_link(&cell, "agent=a1&identity=d1&run=1&connection=1").await;
+    let mut older = raw_link(&cell, "agent=a1&secret=d1&run=1&connection=1").await;
     let Some(Ok(Message::Close(Some(close)))) = older.next().await else { panic!("no close frame") };
     assert_eq!(u16::from(close.code), CLOSE_SUPERSEDED);
     let data = cell.query("agent(name: \"a1\") { connected }").await;
@@ -313,15 +313,16 @@ async fn an_agent_from_another_directory_is_turned_away_while_the_first_is_up() 
     let cell = Cell::led().await;
     let url = || format!("http://{}", cell.addr());
     report_from_d1(&cell).await;
+    let known = DirectorySecret::new("d1").unwrap().identity();
     let data = cell.query("agent(name: \"a1\") { identity strayed }").await;
-    assert_eq!(data["agent"], json!({ "identity": "d1", "strayed": null }));
-    // No link is open: the name is taken by what the cell knows, whichever gateway the first one uses.
-    let mut second = Agent::open(url(), "a1", "d2", 7, None);
-    let error = end_of(&mut second).await;
-    assert!(matches!(error, remote::Error::IdentityTaken { .. }), "{error}");
-    assert!(error.to_string().contains("give another --id, or end that one first"), "{error}");
-    let mut first = Agent::open(url(), "a1", "d1", 1, None);
-    first.expected().await;
+    assert_eq!(data["agent"], json!({ "identity": known, "strayed": null }));
+    // No link is open: the name is taken by what the cell knows. What everyone may read of it opens no link either.
+    for (secret, run) in [("d2", 7), (known.as_str(), 9)] {
+        let error = end_of(&mut Agent::open(url(), "a1", secret, run, None)).await;
+        assert!(matches!(error, remote::Error::IdentityTaken { .. }), "{error}");
+        assert!(error.to_string().contains("give another --id, or end that one first"), "{error}");
+    }
+    Agent::open(url(), "a1", "d1", 1, None).expected().await;
 }
 
 #[tokio::test]
@@ -333,23 +334,22 @@ async fn of_two_directories_that_join_under_one_name_at_once_the_one_that_the_ce
     report_from_d1(&cell).await;
     let error = end_of(&mut loser).await;
     assert!(matches!(error, remote::Error::IdentityTaken { .. }), "{error}");
-    let mut winner = Agent::open(format!("http://{}", cell.addr()), "a1", "d1", 1, None);
-    winner.expected().await;
+    Agent::open(format!("http://{}", cell.addr()), "a1", "d1", 1, None).expected().await;
 }
 
 #[tokio::test]
 async fn of_two_links_under_one_name_of_which_the_cell_knows_neither_the_second_waits() {
     let cell = Cell::led().await;
-    let mut first = raw_link(&cell, "agent=a1&identity=d1&run=1&connection=1").await;
+    let mut first = raw_link(&cell, "agent=a1&secret=d1&run=1&connection=1").await;
     assert!(matches!(first.next().await, Some(Ok(Message::Binary(_)))), "it is served");
-    let mut second = raw_link(&cell, "agent=a1&identity=d2&run=1&connection=1").await;
+    let mut second = raw_link(&cell, "agent=a1&secret=d2&run=1&connection=1").await;
     let Some(Ok(Message::Close(Some(close)))) = second.next().await else { panic!("no close frame") };
     assert_eq!(u16::from(close.code), 1013, "not for good, after which an agent ends its tasks: {close:?}");
 }
 
 /// Has a1 join from the directory d1, as through another gateway.
 async fn report_from_d1(cell: &Cell) {
-    let (agent, identity) = (AgentId::new("a1").unwrap(), Some(AgentIdentity::new("d1").unwrap()));
+    let (agent, identity) = (AgentId::new("a1").unwrap(), Some(DirectorySecret::new("d1").unwrap().identity()));
     let capacity = "cpu=8 mem=8Gi".parse().unwrap();
     let report = ReportAgentV1 { agent, capacity, attributes: [].into(), tasks_max: None, identity, strayed: None };
     cell.command("agent:a1", Command::ReportAgent(report)).await;

@@ -8,7 +8,7 @@ use super::cell::Cell;
 
 /// The first message over a link of the agent a1 with these counts.
 async fn first_message(cell: &Cell, run: u64, connection: u64) -> Message {
-    let who = format!("agent=a1&identity=d1&run={run}&connection={connection}");
+    let who = format!("agent=a1&secret=d1&run={run}&connection={connection}");
     let url = format!("ws://{}{LINK_PATH}?version={VERSION}&{who}", cell.addr());
     let (mut socket, _) = connect_async(url).await.expect("an upgrade");
     socket.next().await.expect("a message").expect("a message")

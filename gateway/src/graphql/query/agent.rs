@@ -59,7 +59,7 @@ impl Agent {
         self.row.number
     }
 
-    /// Its directory: made once, so that two agents of one name can be told apart. Absent if it does not say.
+    /// Its directory, by which two agents of one name can be told apart; it proves nothing. Absent if it does not say.
     async fn identity(&self) -> Option<&str> {
         self.row.identity.as_ref().map(AgentIdentity::as_str)
     }
