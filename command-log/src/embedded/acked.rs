@@ -31,6 +31,10 @@ const CRC_AT: usize = 36;
 /// The most bytes of a body.
 pub(super) const BODY_BYTES_MAX: usize = SLOT_BYTES - HEAD_BYTES;
 
+/// What a slot that cannot be read means.
+pub(super) const HALF: &str = "one of the two slots of the mark of what was acked cannot be read: either a write was cut off, of which nothing \
+                    was acked, or the file is damaged, and what was acked last may be missing without a trace";
+
 /// Everything below `first` was acked. Records `first..high` may have been, and are in the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Statement {
@@ -103,9 +107,13 @@ impl Acked {
     /// Opens the watermark of the log in `dir` and reads it; `None` if there never was one.
     pub(super) fn open(dir: &Path) -> Result<Option<(Self, Statement)>, Error> {
         let path = dir.join(NAME);
-        let Some((file, slot, statement)) = look(&path, File::options().read(true).write(true))? else {
+        let Some(Found { file, slot, statement, is_whole }) = look(&path, File::options().read(true).write(true))?
+        else {
             return Ok(None);
         };
+        if !is_whole {
+            tracing::warn!(file = %path.display(), "{HALF}");
+        }
         Ok(Some((Self { file, path, slot_next: 1 - slot }, statement)))
     }
 
@@ -140,11 +148,23 @@ impl Acked {
 }
 
 /// What the watermark of the log in `dir` says, without opening it for writing; `None` if there never was one.
-pub(super) fn read(dir: &Path) -> Result<Option<Statement>, Error> {
-    Ok(look(&dir.join(NAME), File::options().read(true))?.map(|(_, _, statement)| statement))
+/// With it: whether both slots could be read.
+pub(super) fn read(dir: &Path) -> Result<Option<(Statement, bool)>, Error> {
+    let found = look(&dir.join(NAME), File::options().read(true))?;
+    Ok(found.map(|found| (found.statement, found.is_whole)))
 }
 
-fn look(path: &Path, how: &OpenOptions) -> Result<Option<(File, usize, Statement)>, Error> {
+/// What was found in a file.
+struct Found {
+    file: File,
+    /// The slot that holds the watermark.
+    slot: usize,
+    statement: Statement,
+    /// Both slots check out, or one was never written.
+    is_whole: bool,
+}
+
+fn look(path: &Path, how: &OpenOptions) -> Result<Option<Found>, Error> {
     let failed = |doing| move |source| Error::Io { doing, path: path.to_owned(), source };
     let file = match how.open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -156,7 +176,7 @@ fn look(path: &Path, how: &OpenOptions) -> Result<Option<(File, usize, Statement
     let why = "neither of its two slots has a good checksum";
     let unreadable = || Error::WatermarkUnreadable { path: path.to_owned(), why };
     let (slot, statement) = newest(&bytes).ok_or_else(unreadable)?;
-    Ok(Some((file, slot, statement)))
+    Ok(Some(Found { file, slot, statement, is_whole: is_whole(&bytes) }))
 }
 
 /// The slot that checks out and reaches further, and what it says.
@@ -166,6 +186,13 @@ fn newest(bytes: &[u8]) -> Option<(usize, Statement)> {
         Some((slot, Statement::from_slot(&bytes[..bytes.len().min(SLOT_BYTES)])?))
     });
     slots.max_by_key(|(_, said)| (said.high, said.first))
+}
+
+/// Whether each slot checks out or was never written. Of the others it cannot be told whether a write was cut off, of
+/// which nothing was acked, or what was stated last was damaged later.
+fn is_whole(bytes: &[u8]) -> bool {
+    let is_good = |slot: &[u8]| slot.iter().all(|byte| *byte == 0) || Statement::from_slot(slot).is_some();
+    bytes.len() == 2 * SLOT_BYTES && bytes.chunks(SLOT_BYTES).all(is_good)
 }
 
 fn checksum(head: &[u8], body: &[u8]) -> u32 {
@@ -197,6 +224,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut acked = Acked::create(dir.path()).expect("created");
         assert_eq!(reopen(dir.path()).1, Statement::durable(Offset(0), Offset(0)));
+        assert!(
+            read(dir.path()).expect("readable").is_some_and(|(_, is_whole)| is_whole),
+            "one slot was never written"
+        );
         let said = [statement(0, &[b"a", b""]), statement(2, &[b"bcd"]), statement(3, &[b"x"])];
         for statement in &said {
             acked.state(statement).expect("written");
@@ -204,6 +235,7 @@ mod tests {
         let (again, newest) = reopen(dir.path());
         assert_eq!((&newest, again.slot_next), (&said[2], acked.slot_next));
         again.file.write_all_at(b"torn", ((1 - again.slot_next) * SLOT_BYTES) as u64).expect("written");
+        assert!(read(dir.path()).expect("readable").is_some_and(|(_, is_whole)| !is_whole), "it is said");
         let (torn, older) = reopen(dir.path());
         assert_eq!((&older, torn.slot_next), (&said[1], 1 - again.slot_next));
         assert_eq!(said[0].values().collect::<Vec<_>>(), [&b"a"[..], b""]);

@@ -9,7 +9,9 @@ use std::{fmt, path::Path, sync::Arc};
 use log_schema::{Offset, Record};
 
 use super::{
-    Options, entry,
+    Options,
+    acked::HALF,
+    entry,
     recovery::{self, Whole},
     store::{OpenFiles, Store},
 };
@@ -25,6 +27,7 @@ pub struct FrozenLog {
     last: Vec<Stored>,
     marks: Watermarks,
     acked: Offset,
+    is_mark_whole: bool,
 }
 
 impl FrozenLog {
@@ -42,7 +45,12 @@ impl FrozenLog {
         self.acked
     }
 
-    fn of(path: &Path, Whole { store, end, said }: Whole) -> Result<Self, Error> {
+    /// What may be missing though all that is here was checked, in words; none if the mark of what was acked is whole.
+    pub fn doubt(&self) -> Option<&'static str> {
+        (!self.is_mark_whole).then_some(HALF)
+    }
+
+    fn of(path: &Path, Whole { store, end, said, is_mark_whole }: Whole) -> Result<Self, Error> {
         if store.is_none() && said.is_none() {
             let source = std::io::ErrorKind::NotFound.into();
             return Err(Error::Io { doing: "find a log in", path: path.to_owned(), source });
@@ -52,7 +60,7 @@ impl FrozenLog {
         let low = said.as_ref().map_or(Offset(0), |said| said.low);
         let acked = said.map_or(Offset(0), |said| said.first);
         let high = last.last().map_or(end, |stored| stored.offset.next());
-        Ok(Self { store: store.map(Arc::new), last, marks: Watermarks { low, high }, acked })
+        Ok(Self { store: store.map(Arc::new), last, marks: Watermarks { low, high }, acked, is_mark_whole })
     }
 
     /// Where the store ends and the watermark's records begin.

@@ -41,6 +41,8 @@ pub(super) struct Whole {
     pub(super) end: Offset,
     /// What the watermark says; `None` if there never was one.
     pub(super) said: Option<Statement>,
+    /// Whether all of the watermark's file could be read.
+    pub(super) is_mark_whole: bool,
 }
 
 /// Opens the log in `path`. Refuses before it changes anything but the lock file.
@@ -63,7 +65,7 @@ pub(super) fn recover(path: &Path, options: &Options) -> Result<Recovered, Error
 /// Checks what can be checked without reading all sorted files. The statement is read first: a writer that goes on
 /// meanwhile makes the store longer than it says, never shorter.
 pub(super) fn look(path: &Path, options: &Options, open_files: OpenFiles) -> Result<Whole, Error> {
-    let said = acked::read(path)?;
+    let (said, is_mark_whole) = acked::read(path)?.map_or((None, true), |(said, is_whole)| (Some(said), is_whole));
     let low = said.as_ref().map_or(Offset(0), |said| said.low);
     let place = store_in(path);
     let (store, end) = if place.join("CURRENT").exists() {
@@ -73,7 +75,7 @@ pub(super) fn look(path: &Path, options: &Options, open_files: OpenFiles) -> Res
         (None, Offset(0))
     };
     judge(path, said.as_ref(), end)?;
-    Ok(Whole { store, end, said })
+    Ok(Whole { store, end, said, is_mark_whole })
 }
 
 /// Where below a log's directory its store is.

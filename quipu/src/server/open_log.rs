@@ -77,9 +77,10 @@ pub(super) async fn to_read(args: &cli::LogPlace) -> anyhow::Result<ToRead> {
             let path = Layout::new(root).log();
             let log = FrozenLog::open(&path);
             let log = log.with_context(|| format!("could not read the log in {}", path.display()))?;
+            let doubt = log.doubt().map(|doubt| format!("; {doubt}")).unwrap_or_default();
             let not_seen = format!(
                 "all records that were acked are there, which is those below offset {}; whether the whole directory is \
-                 an older copy of itself, only checkpoints that are kept elsewhere can say",
+                 an older copy of itself, only checkpoints that are kept elsewhere can say{doubt}",
                 log.acked()
             );
             Ok(ToRead { log: with_archive(log, archive).await?, not_seen })

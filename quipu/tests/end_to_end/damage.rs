@@ -204,3 +204,22 @@ fn too_little_memory_is_said_in_words() {
         }
     }
 }
+
+#[test]
+fn a_mark_of_what_was_acked_that_is_half_damaged_is_said() {
+    use std::os::unix::fs::FileExt;
+    let mut cell = Cell::start(WITHOUT_AGENT);
+    assert_eq!(cell.quipu(["run", "--detach", "--name", "one", "--", "true"]).code, Some(0));
+    cell.kill9_control_plane();
+    let directory = cell.dir().display().to_string();
+    let check = || cell.quipu(["log", "check", "--log", &directory]);
+    let doubt = "one of the two slots of the mark of what was acked cannot be read";
+    let whole = check();
+    assert_eq!((whole.code, whole.out.contains(doubt)), (Some(0), false), "{whole:?}");
+    let mark = fs::OpenOptions::new().write(true).open(cell.dir().join("log/acked")).expect("a mark");
+    mark.write_all_at(&[0xa5; 16], 65536).expect("written");
+    let half = check();
+    assert_eq!((half.code, half.out.contains(doubt)), (Some(0), true), "{half:?}");
+    cell.restart();
+    wait_for("the doubt to be said", || cell.messages().contains(doubt).then_some(()));
+}
