@@ -17,8 +17,8 @@ use crate::exit::Code;
 #[allow(missing_docs, reason = "the fields are what the message names")]
 pub(crate) enum Error {
     /// The address is not one.
-    #[error("{url:?} is not the address of a gateway: {why}")]
-    BadAddress { url: String, why: &'static str },
+    #[error("{url:?} is not the address of a gateway ({origin}): {why}")]
+    BadAddress { url: String, origin: String, why: &'static str },
     /// A directory without a running cell.
     #[error("no cell runs in {dir}")]
     NoCell { dir: String, remedy: String },
@@ -62,6 +62,14 @@ impl Error {
             | Self::Stalled { .. }
             | Self::OutcomeUnknown { .. }
             | Self::Refused { .. } => None,
+        }
+    }
+
+    /// The same error of a command that is repeated under another key than its own.
+    pub(crate) fn under_key(self, file_key: &str) -> Self {
+        match self {
+            Self::OutcomeUnknown { why, .. } => Self::OutcomeUnknown { why, key: file_key.into() },
+            other => other,
         }
     }
 

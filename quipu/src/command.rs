@@ -28,6 +28,8 @@ pub(crate) mod submit;
 pub(crate) mod waits;
 pub(crate) mod why;
 
+use std::process::ExitCode;
+
 use clap::Args;
 use log_schema::{Key, Principal};
 use serde_json::{Value, json};
@@ -37,10 +39,10 @@ use crate::{
         Global,
         parse::{self, AtArg},
     },
-    client::{Address, Client, Error},
+    client::{Address, Answer, Client, Error},
     duration,
     exit::Failure,
-    output::{Format, node::now_ms},
+    output::{self, Format, Node, node::now_ms},
 };
 
 /// Who asks where nothing else is known.
@@ -115,6 +117,19 @@ impl Asking {
     pub(crate) fn key(&self) -> Option<&str> {
         self.key.as_ref().map(Key::as_str)
     }
+}
+
+/// Shows what a change did. A repeat did nothing, and what the first one did may have been changed since: how it is now
+/// is what `text` has to tell, and that this is a repeat is said beside it.
+fn show_change(context: &Context, answer: &Answer, text: impl FnOnce(Node<'_>) -> String) -> anyhow::Result<ExitCode> {
+    if answer.is_repeat() {
+        let first = answer.first_offset();
+        output::notice(&format!(
+            "this was done already, at offset {first}, under the same key, and was not done again"
+        ));
+    }
+    output::show(context.format, &answer.payload, || text(Node::of(&answer.payload)))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What every command takes that ends tasks.

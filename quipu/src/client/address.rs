@@ -77,7 +77,7 @@ impl Address {
     }
 
     fn read(url: &str, origin: String) -> Result<Self, Error> {
-        let bad = |why| Error::BadAddress { url: url.into(), why };
+        let bad = |why| Error::BadAddress { url: url.into(), origin: origin.clone(), why };
         if url.starts_with("https://") {
             return Err(bad("TLS is not spoken; bring the gateway here through a tunnel, such as ssh -L"));
         }
@@ -161,6 +161,13 @@ mod tests {
         assert_eq!(error.to_string(), "no cell runs in /nonexistent");
         let hint = error.hint().expect("a hint");
         assert!(hint.contains("`quipu up --dir /nonexistent`") && hint.contains("`quipu gateway --log"), "{hint}");
+    }
+
+    #[test]
+    fn a_file_that_holds_no_address_is_named() {
+        let dir = cell("");
+        let error = Address::choose(None, Some(dir.path()), None, None, Path::new("/")).expect_err("it is empty");
+        assert!(error.to_string().contains(&dir.path().join(URL_FILE).display().to_string()), "{error}");
     }
 
     #[test]

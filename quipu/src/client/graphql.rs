@@ -51,6 +51,11 @@ impl Answer {
         self.payload["offset"].as_str().unwrap_or_default()
     }
 
+    /// The offset of the command that had the effect: of the first one under this key.
+    pub(crate) fn first_offset(&self) -> &str {
+        self.payload["repeats"].as_str().unwrap_or_else(|| self.offset())
+    }
+
     /// Whether the command was known already, and had no effect of its own.
     pub(crate) fn is_repeat(&self) -> bool {
         !self.payload["repeats"].is_null()
@@ -107,7 +112,7 @@ impl Client {
 
     /// Sends a command; `input` is all of it but its key. A "no" of the cell is an error.
     pub(crate) fn ask(&self, document: &str, mut input: Value, key: Option<&str>) -> Result<Answer, Error> {
-        let key = key.map_or_else(|| format!("cli-{}", random_hex()), Into::into);
+        let key = key.map_or_else(key_made, Into::into);
         input["key"] = json!(key);
         let body = json!({ "query": document, "variables": { "input": input } });
         let (mut waits, mut reading) = (RETRY_WAITS_MS.iter(), Reading::default());
@@ -229,8 +234,13 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(120).collect()
 }
 
+/// A key that no other command has.
+pub(crate) fn key_made() -> String {
+    format!("cli-{}", random_hex())
+}
+
 /// Text that nobody else has: the standard library seeds each state from the system's randomness.
-pub(crate) fn random_hex() -> String {
+fn random_hex() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 

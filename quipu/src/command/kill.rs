@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use log_schema::TaskId;
 use serde_json::json;
 
-use super::{Asking, Context, Grace};
-use crate::output::{self, Node};
+use super::{Asking, Context, Grace, show_change};
 
 /// What is asked for.
 pub(crate) const DOCUMENT: &str = "
@@ -36,12 +35,12 @@ pub(crate) struct Args {
 /// Kills a task.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let answer = context.client.ask(DOCUMENT, args.grace.with(json!({ "task": args.task })), args.asking.key())?;
-    output::show(context.format, &answer.payload, || {
-        let task = Node::of(&answer.payload).at("/task");
+    show_change(context, &answer, |now| {
+        let task = now.at("/task");
         match task.find("/agent") {
+            _ if answer.is_repeat() => format!("task {} is {}\n", args.task, task.word("/state")),
             Some(agent) => format!("agent {agent} is to end task {}; it is {}\n", args.task, task.word("/state")),
             None => format!("task {} will not be started\n", args.task),
         }
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{Asking, Context, Reading};
+use super::{Asking, Context, Reading, show_change};
 use crate::{
     duration,
     exit::Failure,
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         }
         Action::Set(set) => {
             let answer = context.client.ask(SET, input(set)?, set.asking.key())?;
-            output::show(context.format, &answer.payload, || table(&answer.payload["cell"]))?;
+            return show_change(context, &answer, |_| table(&answer.payload["cell"]));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use log_schema::AgentId;
 use serde_json::json;
 
-use super::{Asking, Context, count};
-use crate::output::{self, Node};
+use super::{Asking, Context, count, show_change};
 
 /// What is asked for.
 pub(crate) const DOCUMENT: &str = "
@@ -32,10 +31,9 @@ pub(crate) struct Args {
 /// Removes an agent.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let answer = context.client.ask(DOCUMENT, json!({ "agent": args.agent }), args.asking.key())?;
-    output::show(context.format, &answer.payload, || {
-        let agent = Node::of(&answer.payload).at("/agent");
+    show_change(context, &answer, |now| {
+        let agent = now.at("/agent");
         let left = count(agent.number("/taskCount"), "task");
         format!("agent {} is {}, with {left} still on it\n", args.agent, agent.word("/state"))
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use log_schema::TaskId;
 use serde_json::json;
 
-use super::{Asking, Context, Grace};
-use crate::output::{self, Node};
+use super::{Asking, Context, Grace, show_change};
 
 /// What is asked for.
 pub(crate) const DOCUMENT: &str = "
@@ -35,14 +34,14 @@ pub(crate) struct Args {
 /// Restarts a task.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let answer = context.client.ask(DOCUMENT, args.grace.with(json!({ "task": args.task })), args.asking.key())?;
-    output::show(context.format, &answer.payload, || {
-        let task = Node::of(&answer.payload).at("/task");
+    show_change(context, &answer, |now| {
+        let task = now.at("/task");
         match task.find("/agent") {
+            _ if answer.is_repeat() => format!("task {} is {}\n", args.task, task.word("/state")),
             Some(agent) => format!("task {} starts again; it is {} on agent {agent}\n", args.task, task.word("/state")),
             None => {
                 format!("task {} starts again when there is a place for it; it is {}\n", args.task, task.word("/state"))
             }
         }
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }

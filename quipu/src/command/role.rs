@@ -6,8 +6,9 @@ use clap::Subcommand;
 use log_schema::RoleName;
 use serde_json::json;
 
-use super::{Asking, Context};
-use crate::{cli::parse, output};
+use super::{Asking, Context, show_change};
+use crate::cli::parse;
+use allocator::share::WEIGHT_MAX;
 
 /// What is asked for.
 pub(crate) const DOCUMENT: &str = "
@@ -35,7 +36,7 @@ enum Action {
         /// The role.
         role: RoleName,
         /// Its weight among the roles, from 1; a role that was never set weighs 1.
-        #[arg(long, value_parser = parse::whole(1..=u32::MAX), allow_negative_numbers = true)]
+        #[arg(long, value_parser = parse::whole(1..=WEIGHT_MAX), allow_negative_numbers = true)]
         weight: u32,
         #[command(flatten)]
         asking: Asking,
@@ -46,6 +47,6 @@ enum Action {
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let Action::Set { role, weight, asking } = &args.action;
     let answer = context.client.ask(DOCUMENT, json!({ "role": role, "weight": weight }), asking.key())?;
-    output::show(context.format, &answer.payload, || format!("role {role} weighs {weight}\n"))?;
-    Ok(ExitCode::SUCCESS)
+    // What a repeat asked for may have been changed since: the weight is the cell's.
+    show_change(context, &answer, |now| format!("role {role} weighs {}\n", now.number("/role/weight")))
 }

@@ -13,15 +13,19 @@ mod signals;
 use std::process::ExitCode;
 
 use log_schema::{JobId, MiB, MilliCpu, MilliGpu, Resources, RoleName, job::TASKS_PER_JOB_MAX};
+use sha2::{Digest, Sha256};
 
 use self::{session::Session, signals::Signals};
 use super::{Asking, Context, runtime, submit};
 use crate::{
     cli::parse,
-    client::{Client, graphql::random_hex},
+    client::{Answer, Client, graphql::key_made},
     job::{Constraint, Job, Kind, Restart, RestartOn},
     output,
 };
+
+/// How much of the hash of a key a job's name holds: enough for no two keys of a cell to meet.
+const KEY_HASH_BYTES: usize = 5;
 
 /// `quipu run`.
 #[derive(Debug, clap::Args)]
@@ -31,6 +35,7 @@ Examples:
   quipu run --cpu 2 --mem 1Gi --name build -- make -j2
   quipu run -n 3 --env COLOUR=red -- sh -c 'echo $QUIPU_INDEX'
   quipu run --constraint zone=north --ports 1 --detach -- python3 -m http.server
+  quipu run --key nightly-17 -- ./report.sh     sent twice, it runs once: the second shows the first's output
 
 It ends with the exit code of the command; with -n, of the first task that failed; 128 and the
 number of the signal that ended it; 127 where it could not be started; 74 if all went
@@ -85,26 +90,28 @@ pub(crate) struct Args {
 
 /// Runs a command in the cell.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let job = job(args);
+    // Made here if none is given: who does not hear what became of the command may repeat it under this key.
+    let key = args.asking.key().map_or_else(key_made, str::to_owned);
+    let job = job(args, context.client.principal(), &key);
     if args.detach {
-        let answer = submit::submit(&context.client, &job, args.asking.key())?;
-        submit::warn(&job, &answer);
+        let answer = submit::submit(&context.client, &job, Some(&key))?;
+        said(&job, &answer);
         output::show(context.format, &answer.payload, || format!("{}\n", job.name))?;
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = runtime()?;
-    let code = runtime.block_on(attend(&context.client, &job, args.asking.key()));
+    let code = runtime.block_on(attend(&context.client, &job, &key));
     // A request that is under way when a signal ends the wait is not waited for.
     runtime.shutdown_background();
     Ok(ExitCode::from(code?))
 }
 
 /// Submits a job and attends it to its end.
-async fn attend(client: &Client, job: &Job, key: Option<&str>) -> anyhow::Result<u8> {
+async fn attend(client: &Client, job: &Job, key: &str) -> anyhow::Result<u8> {
     let mut signals = Signals::listen()?;
     let submitted = {
-        let (client, job, key) = (client.clone(), job.clone(), key.map(str::to_owned));
-        tokio::task::spawn_blocking(move || submit::submit(&client, &job, key.as_deref()))
+        let (client, job, key) = (client.clone(), job.clone(), key.to_owned());
+        tokio::task::spawn_blocking(move || submit::submit(&client, &job, Some(&key)))
     };
     let answer = tokio::select! {
         answer = submitted => answer??,
@@ -117,17 +124,25 @@ async fn attend(client: &Client, job: &Job, key: Option<&str>) -> anyhow::Result
             return Ok(ending.exit_code());
         }
     };
-    submit::warn(job, &answer);
-    let since = answer.payload["repeats"].as_str().unwrap_or(answer.offset()).to_owned();
+    said(job, &answer);
+    let since = answer.first_offset().to_owned();
     Session::open(client, job, since, signals).await?.attend().await
 }
 
-fn job(args: &Args) -> Job {
+/// Says what the output of the command does not.
+fn said(job: &Job, answer: &Answer) {
+    if answer.is_repeat() {
+        output::notice(&submit::accepted(job, answer));
+    }
+    submit::warn(job, answer);
+}
+
+fn job(args: &Args, principal: &str, key: &str) -> Job {
     let resources =
         Resources { cpu: args.cpu, mem: args.mem, gpu: args.gpu.unwrap_or_default(), ..Resources::default() };
     let (on, limit) = if args.restarts == 0 { (RestartOn::Never, 0) } else { (RestartOn::Failure, args.restarts) };
     Job {
-        name: args.name.clone().unwrap_or_else(|| name_of(&args.argv)),
+        name: args.name.clone().unwrap_or_else(|| name_of(&args.argv, &ending(principal, key))),
         kind: Kind::Batch,
         role: args.role.clone(),
         count: args.count,
@@ -142,14 +157,20 @@ fn job(args: &Args) -> Job {
     }
 }
 
-/// `/usr/bin/wc.sh` is `wc-sh-` and six digits that nobody else has.
-fn name_of(argv: &[String]) -> JobId {
+/// How the name of a job ends. One key of a principal means one command, so the name follows from it.
+fn ending(principal: &str, key: &str) -> String {
+    let hash = Sha256::digest(format!("{principal}\n{key}"));
+    hash[..KEY_HASH_BYTES].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `/usr/bin/wc.sh` is `wc-sh-` and the ending.
+fn name_of(argv: &[String], ending: &str) -> JobId {
     let program = argv.first().and_then(|program| program.rsplit('/').next()).unwrap_or_default();
     let legal = program.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' });
     let word: String = legal.take(32).collect();
     let word = word.trim_matches('-');
     let word = if word.is_empty() { "run" } else { word };
-    JobId::new(format!("{word}-{}", &random_hex()[..6])).expect("letters, digits and dashes make a legal name")
+    JobId::new(format!("{word}-{ending}")).expect("letters, digits and dashes make a legal name")
 }
 
 #[cfg(test)]
@@ -158,10 +179,12 @@ mod tests {
 
     #[test]
     fn a_job_is_named_after_its_program() {
-        let name = |program: &str| name_of(&[program.into()]).to_string();
-        assert!(name("/usr/bin/wc.sh").starts_with("wc-sh-"));
-        assert!(name("...").starts_with("run-"));
-        assert_ne!(name("echo"), name("echo"));
+        let name = |program: &str, key| name_of(&[program.into()], &ending("ann", key)).to_string();
+        assert!(name("/usr/bin/wc.sh", "k").starts_with("wc-sh-"));
+        assert!(name("...", "k").starts_with("run-"));
+        assert_eq!(name("echo", "k"), name("echo", "k"));
+        assert_ne!(name("echo", "k"), name("echo", "l"));
+        assert_ne!(ending("ann", "k"), ending("bob", "k"), "a key is its principal's");
     }
 
     #[test]
@@ -183,7 +206,7 @@ mod tests {
             "x",
         ]);
         let crate::cli::Command::Run(args) = cli.expect("legal").command else { panic!("run") };
-        let job = job(&args);
+        let job = job(&args, "ann", "k");
         assert_eq!(
             (job.kind, job.count, job.command.as_slice()),
             (Kind::Batch, 2, ["echo", "-n", "x"].map(String::from).as_slice())

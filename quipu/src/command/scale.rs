@@ -5,11 +5,8 @@ use std::process::ExitCode;
 use log_schema::{JobId, job::TASKS_PER_JOB_MAX};
 use serde_json::json;
 
-use super::{Asking, Context, count, jobs::counts};
-use crate::{
-    cli::parse,
-    output::{self, Node},
-};
+use super::{Asking, Context, count, jobs::counts, show_change};
+use crate::cli::parse;
 
 /// What is asked for.
 pub(crate) const DOCUMENT: &str = "
@@ -38,9 +35,9 @@ pub(crate) struct Args {
 /// Scales a job.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let answer = context.client.ask(DOCUMENT, json!({ "job": args.job, "count": args.count }), args.asking.key())?;
-    output::show(context.format, &answer.payload, || {
-        let now = counts(&Node::of(&answer.payload).at("/job/taskCounts"));
-        format!("job {} is to have {}; now: {now}\n", args.job, count(args.count.into(), "task"))
-    })?;
-    Ok(ExitCode::SUCCESS)
+    show_change(context, &answer, |now| {
+        let job = now.at("/job");
+        let wanted = count(job.number("/count"), "task");
+        format!("job {} is to have {wanted}; now: {}\n", args.job, counts(&job.at("/taskCounts")))
+    })
 }

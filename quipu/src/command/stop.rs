@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use log_schema::JobId;
 use serde_json::json;
 
-use super::{Asking, Context, Grace, jobs::counts};
-use crate::output::{self, Node};
+use super::{Asking, Context, Grace, jobs::counts, show_change};
 
 /// What is asked for.
 pub(crate) const DOCUMENT: &str = "
@@ -36,9 +35,8 @@ pub(crate) struct Args {
 /// Stops a job.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let answer = context.client.ask(DOCUMENT, args.grace.with(json!({ "job": args.job })), args.asking.key())?;
-    output::show(context.format, &answer.payload, || {
-        let job = Node::of(&answer.payload).at("/job");
+    show_change(context, &answer, |now| {
+        let job = now.at("/job");
         format!("job {} is {}: {}\n", args.job, job.word("/state"), counts(&job.at("/taskCounts")))
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }

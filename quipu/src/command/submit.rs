@@ -10,6 +10,7 @@ use super::{Asking, Context, count, jobs::counts, runtime, waits::Waits, why::re
 use crate::{
     client::{
         Answer, Client,
+        graphql::key_made,
         socket::{Feed, Message, Socket},
     },
     duration,
@@ -75,11 +76,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     if args.asking.key().is_none() {
         check_free(&context.client, &jobs)?;
     }
+    let file_key = args.asking.key().map_or_else(key_made, str::to_owned);
     let mut answers = Vec::new();
     for (index, job) in jobs.iter().enumerate() {
         // One key names one command: the second job of a file has the second key.
-        let key = args.asking.key().map(|key| if index == 0 { key.to_owned() } else { format!("{key}.{index}") });
-        let answer = submit(&context.client, job, key.as_deref());
+        let key = if index == 0 { file_key.clone() } else { format!("{file_key}.{index}") };
+        // What can be repeated is the file, and so its key is named.
+        let answer = submit(&context.client, job, Some(&key)).map_err(|error| error.under_key(&file_key));
         answers.push(answer.with_context(|| undone(&jobs, index))?);
         output::notice(&accepted(job, &answers[index]));
         warn(job, &answers[index]);
@@ -142,13 +145,17 @@ pub(crate) fn submit(client: &Client, job: &Job, key: Option<&str>) -> Result<An
     client.ask(DOCUMENT, json!({ "job": job }), key)
 }
 
-fn accepted(job: &Job, answer: &Answer) -> String {
+pub(super) fn accepted(job: &Job, answer: &Answer) -> String {
     let (tasks, offset) = (count(job.count.into(), "task"), answer.offset());
     let payload = Node::of(&answer.payload);
     // As the cell has it, with what it adds where the job names no CPU or no memory.
     let each = payload.find("/job/resources/text").map(|text| format!(" with {text}")).unwrap_or_default();
     if answer.is_repeat() {
-        return format!("job {} was accepted already, under the same key", job.name);
+        return format!(
+            "job {} was accepted already, at offset {}, under the same key",
+            job.name,
+            answer.first_offset()
+        );
     }
     format!("job {} is accepted: {tasks}{each}, at offset {offset}", job.name)
 }
@@ -186,8 +193,7 @@ struct Wait {
 
 impl Wait {
     fn new(job: &Job, answer: &Answer) -> Self {
-        let first = if answer.is_repeat() { &answer.payload["repeats"] } else { &answer.payload["offset"] };
-        let command = first.as_str().and_then(|offset| offset.parse().ok()).unwrap_or(0);
+        let command = answer.first_offset().parse().unwrap_or(0);
         let waits = Waits::new(job.name.as_str(), Instant::now());
         Self { name: job.name.to_string(), kind: job.kind, command, said: String::new(), waits }
     }

@@ -24,6 +24,65 @@ fn a_command_that_is_run_in_the_cell_looks_as_if_it_ran_here() {
 }
 
 #[test]
+fn a_run_that_is_sent_twice_under_one_key_runs_once_and_both_tell_the_same() {
+    let cell = Cell::start(WITH_AGENT);
+    cell.await_agent();
+    let script = "echo $RANDOM$$ | tee -a \"$0\"; exit 7";
+    let file = cell.results().join("runs").display().to_string();
+    let run =
+        |key: &str, script: &str| cell.quipu(["run", "--mem", "32Mi", "--key", key, "--", "sh", "-c", script, &file]);
+    let first = run("nightly/17", script);
+    assert_eq!(first.code, Some(7), "{}", first.err);
+    let again = run("nightly/17", script);
+    assert_eq!((again.code, &again.out), (Some(7), &first.out), "{}", again.err);
+    assert!(again.err.contains("was accepted already, at offset "), "{}", again.err);
+    let detached = cell.quipu(["run", "--detach", "--key", "k", "--", "true"]);
+    let detached_again = cell.quipu(["run", "--detach", "--key", "k", "--", "true"]);
+    assert_eq!((detached_again.code, &detached_again.out), (Some(0), &detached.out), "{}", detached_again.err);
+    // Another command under the key is a mistake, and is refused as one.
+    let other = run("nightly/17", "exit 0");
+    assert_eq!(other.code, Some(3), "{}{}", other.out, other.err);
+    // Another key is another run.
+    assert_eq!(run("nightly/18", script).code, Some(7));
+    assert_eq!(cell.lines("runs").len(), 2);
+}
+
+#[test]
+fn a_late_repeat_tells_how_it_is_now_and_that_nothing_was_done() {
+    let cell = Cell::start(WITHOUT_AGENT);
+    assert_eq!(cell.quipu(["run", "--detach", "--name", "web", "--", "true"]).code, Some(0));
+    let say = |words: &[&str]| {
+        let said = cell.quipu(words);
+        assert_eq!(said.code, Some(0), "{words:?}: {}", said.err);
+        (said.out, said.err)
+    };
+    for (early, late, now) in [
+        (
+            &["role", "set", "r1", "--weight", "2", "--key", "W"][..],
+            &["role", "set", "r1", "--weight", "5"][..],
+            "weighs 5",
+        ),
+        (&["scale", "web", "2", "--key", "S"], &["scale", "web", "3"], "is to have 3 tasks"),
+        (&["kill", "web.0", "--key", "K"], &["restart", "web.0"], "task web.0 is waiting"),
+        (&["restart", "web.1", "--key", "R"], &["kill", "web.1"], "task web.1 is withdrawn"),
+        (
+            &["parameters", "set", "--policy", "spread", "--key", "P"],
+            &["parameters", "set", "--policy", "binpack"],
+            "binpack",
+        ),
+    ] {
+        assert_eq!(say(early).1, "", "{early:?}");
+        say(late);
+        let (out, err) = say(early);
+        assert!(out.contains(now), "{early:?}: {out}");
+        assert!(
+            err.contains("this was done already, at offset ") && err.contains("not done again"),
+            "{early:?}: {err}"
+        );
+    }
+}
+
+#[test]
 fn output_is_followed_while_the_task_writes_it() {
     let cell = Cell::start(WITH_AGENT);
     cell.await_agent();
