@@ -31,6 +31,9 @@ pub enum Error {
     /// An id that a command line would take for an option.
     #[error("{what} \"{}\" begins with '-'; begin it with a letter or digit", text.escape_default())]
     Dash { what: &'static str, text: CompactString },
+    /// A role with nothing before, after or between its slashes.
+    #[error("role name \"{}\" has an empty part; a role is NAME, or NAME/NAME", text.escape_default())]
+    EmptyPart { text: CompactString },
     /// A task id that is neither `job.index` nor `framework/name`.
     #[error("task id \"{}\" is neither JOB.INDEX nor FRAMEWORK/NAME", text.escape_default())]
     TaskShape { text: CompactString },
@@ -77,7 +80,7 @@ fn check_within(max: usize, what: &'static str, text: &str, legal: &Legal, allow
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $extra:literal) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $extra:literal $(, $more:path)?) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
@@ -90,6 +93,7 @@ macro_rules! id {
             pub fn new(text: impl AsRef<str>) -> Result<Self, Error> {
                 let text = text.as_ref();
                 check($what, text, &Self::LEGAL, concat!("a-z A-Z 0-9 ", $extra))?;
+                $($more(text)?;)?
                 Ok(Self(text.into()))
             }
 
@@ -125,10 +129,16 @@ macro_rules! id {
                 let text = CompactString::deserialize(from)?;
                 check($what, &text, &Self::LEGAL, concat!("a-z A-Z 0-9 ", $extra))
                     .map_err(serde::de::Error::custom)?;
+                $($more(&text).map_err(serde::de::Error::custom)?;)?
                 Ok(Self(text))
             }
         }
     };
+}
+
+/// Every part of a path has a name.
+fn no_empty_part(role: &str) -> Result<(), Error> {
+    if role.split('/').any(str::is_empty) { Err(Error::EmptyPart { text: role.into() }) } else { Ok(()) }
 }
 
 id! {
@@ -136,7 +146,8 @@ id! {
     AgentId, "agent id", "_-.:"
 }
 id! {
-    /// One agent's directory: made once, by chance, so that two agents of one name can be told apart.
+    /// One agent's directory, by which two agents of one name can be told apart. It follows from a
+    /// [`DirectorySecret`](crate::DirectorySecret) that is made once, by chance.
     AgentIdentity, "agent identity", "-"
 }
 id! {
@@ -149,7 +160,7 @@ id! {
 }
 id! {
     /// A name that shares and weights hang on. `/` is kept for the role tree; `*` is the default role.
-    RoleName, "role name", "_-*/"
+    RoleName, "role name", "_-*/", no_empty_part
 }
 id! {
     /// Who sent a command.

@@ -80,7 +80,7 @@ refusals! {
     /// Command line and environment are too long.
     CommandTooLong { bytes: u64, max: u64 } = 46, "command line and environment have {bytes} bytes, more than {max}";
     /// A task must need something.
-    ResourcesEmpty {} = 47, "the task asks for neither CPU nor memory";
+    ResourcesEmpty {} = 47, "the task asks for neither CPU nor memory; name an amount of one of them at least, as in cpu=0.5";
     /// Jobs ask for a number of ports.
     PortsByNumber { asked: Resources } = 48, "a job asks for a number of ports, not for ports by number ({asked})";
     /// Too many ports for one task.

@@ -26,9 +26,16 @@ const WORDS: &[(&str, &str)] = &[
     ("gpus", "gpu"),
     ("port", "ports"),
 ];
-/// Words that are long enough for a typing error in them to be one.
-const LONG_WORDS: &[(&str, &str)] =
-    &[("memory", "mem"), ("processor", "cpu"), ("processors", "cpu"), ("storage", "disk"), ("ports", "ports")];
+/// Words of which a typing error is no other word that names a resource, as `tpu` is beside `cpu`.
+const LONG_WORDS: &[(&str, &str)] = &[
+    ("mem", "mem"),
+    ("disk", "disk"),
+    ("memory", "mem"),
+    ("processor", "cpu"),
+    ("processors", "cpu"),
+    ("storage", "disk"),
+    ("ports", "ports"),
+];
 /// What people add to a name to say its unit.
 const UNITS: &[&str] = &[
     "b", "bytes", "k", "kb", "kib", "m", "mb", "mi", "mib", "g", "gb", "gi", "gib", "t", "tb", "ti", "tib", "milli",
@@ -45,20 +52,29 @@ pub fn meant(name: &str) -> Option<&'static str> {
         return None;
     }
     let name = name.to_ascii_lowercase();
-    let (word, rest) = name.split_once(['_', '-']).unwrap_or((&name, ""));
-    if !rest.is_empty() && !UNITS.contains(&rest) {
-        return None;
-    }
-    let exact = NAMES.iter().map(|name| (*name, *name)).chain(WORDS.iter().copied()).find(|(known, _)| *known == word);
-    let with_unit =
-        || NAMES.iter().find(|known| word.strip_prefix(**known).is_some_and(|unit| UNITS.contains(&unit))).copied();
-    exact.map(|(_, meant)| meant).or_else(with_unit).or_else(|| mistyped(word))
+    // A unit may come before the word or after it.
+    let mut words = name.split(['_', '-']).filter(|word| !word.is_empty());
+    let is_one = words.clone().count() == 1;
+    let mut named = words.clone().filter(|word| is_one || !UNITS.contains(word));
+    let word = match (named.next(), named.next()) {
+        (Some(word), None) => word,
+        (None, _) => words.next()?,
+        (Some(_), Some(_)) => return None,
+    };
+    let with_unit = |known: &str| word.strip_prefix(known).is_some_and(|unit| UNITS.contains(&unit));
+    find(|known| known == word).or_else(|| find(with_unit)).or_else(|| mistyped(word))
+}
+
+/// What the first word means for which `is_it` holds.
+fn find(is_it: impl Fn(&str) -> bool) -> Option<&'static str> {
+    let names = NAMES.iter().map(|name| (*name, *name));
+    names.chain(WORDS.iter().copied()).find(|(known, _)| is_it(known)).map(|(_, meant)| meant)
 }
 
 fn mistyped(word: &str) -> Option<&'static str> {
     let long = LONG_WORDS.iter().find(|(known, _)| is_one_slip_from(word, known, true)).map(|(_, meant)| *meant);
     // A short name with another letter in it may be another word: `tpu` is no `cpu`.
-    long.or_else(|| NAMES.iter().find(|known| word.len() > 2 && is_one_slip_from(word, known, false)).copied())
+    long.or_else(|| find(|known| word.len() > 2 && known.len() > 2 && is_one_slip_from(word, known, false)))
 }
 
 /// Whether one letter was added, left out, swapped with its neighbour, or, if `replaced` counts, typed wrongly.

@@ -245,8 +245,9 @@ fn set_custom(resources: &mut Resources, name: &str, amount: &str) -> Result<(),
     if resources.custom.len() == CUSTOM_SCALARS_MAX {
         return Err(Error::TooMany);
     }
-    let units = quantity::digits(amount, amount, "a whole number")
-        .map_err(|source| Error::Amount { name: name.into(), source })?;
+    let units =
+        quantity::digits(amount, amount, "a whole number, as is every amount but those of cpu, mem, disk and gpu")
+            .map_err(|source| Error::Amount { name: name.into(), source })?;
     if units > 0 {
         resources.custom.insert(name.into(), units);
     }

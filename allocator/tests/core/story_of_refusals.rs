@@ -75,7 +75,7 @@ fn jobs_that_cannot_be() {
     5 refused 44 CommandEmpty: the command line is empty
     6 refused 45 CommandIllegal: the command line or environment is illegal: "a\u{0}b" holds a zero byte
     7 refused 45 CommandIllegal: the command line or environment is illegal: "" is not the name of a variable
-    8 refused 47 ResourcesEmpty: the task asks for neither CPU nor memory
+    8 refused 47 ResourcesEmpty: the task asks for neither CPU nor memory; name an amount of one of them at least, as in cpu=0.5
     9 refused 48 PortsByNumber: a job asks for a number of ports, not for ports by number (cpu=1 mem=1Gi ports=80)
     10 refused 49 TooManyPorts: 65 ports were asked for, more than 64
     11 refused 50 TooManyConstraints: 33 constraints or values were given, more than 32
@@ -211,7 +211,7 @@ fn offers_that_cannot_be_taken() {
     20 refused 88 TaskExists: there is a task f1/t1 already
     21 refused 90 TaskNameIllegal: the name of a task is illegal: task name "t.1" holds '.', which is none of a-z A-Z 0-9 _-
     22 refused 44 CommandEmpty: the command line is empty
-    23 refused 47 ResourcesEmpty: the task asks for neither CPU nor memory
+    23 refused 47 ResourcesEmpty: the task asks for neither CPU nor memory; name an amount of one of them at least, as in cpu=0.5
     24 refused 4 ParameterOutOfRange: filter_ms is 31536000001, and may be 0 to 31536000000
     25 refused 49 TooManyPorts: 65 ports were asked for, more than 64
     26 offer.ended o1 accepted
@@ -245,7 +245,7 @@ fn the_lowest_number_goes_first() {
         status db.0 running on=a9 end=given
     "), @"
     1 refused 4 ParameterOutOfRange: filter_ms is 31536000001, and may be 0 to 31536000000
-    2 refused 47 ResourcesEmpty: the task asks for neither CPU nor memory
+    2 refused 47 ResourcesEmpty: the task asks for neither CPU nor memory; name an amount of one of them at least, as in cpu=0.5
     3 refused 80 FrameworkUnknown: there is no framework f1
     4 framework.subscribed f1 role=*
     5 refused 83 OffersEmpty: no offer is named
@@ -256,7 +256,7 @@ fn the_lowest_number_goes_first() {
     10 refused 4 ParameterOutOfRange: kill_grace_ms is 3600001, and may be 0 to 3600000
     11 refused 43 CountOutOfRange: 0 tasks were asked for, and a job has 1 to 1000000
     12 refused 44 CommandEmpty: the command line is empty
-    13 refused 47 ResourcesEmpty: the task asks for neither CPU nor memory
+    13 refused 47 ResourcesEmpty: the task asks for neither CPU nor memory; name an amount of one of them at least, as in cpu=0.5
     14 job.accepted db; offer.ended o1 needed_by_job; task.placed db.0#1 on a1 cpu=1 mem=1Gi
     15 refused 40 JobExists: there is a job db already
     16 refused 62 IncarnationSuperseded: task db.0 is at incarnation 1, the status is about 7

@@ -35,7 +35,9 @@ impl FileReader {
         }
         let mut from = rmp_serde::Deserializer::new(FrameDecoder::new(plain));
         let Ok(Part::Begin { first, chain }) = Part::deserialize(&mut from) else {
-            return Err(malformed("it does not say where it begins"));
+            return Err(malformed(
+                "its beginning cannot be read: it is cut short or damaged; make it again, or put it back from a copy",
+            ));
         };
         let summary = Summary { first, next: first, before: chain, chain };
         Ok(Self { path: path.to_owned(), from, summary, ended: false })

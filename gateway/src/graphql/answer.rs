@@ -31,6 +31,12 @@ pub(crate) fn errors(mut errors: Vec<ServerError>) -> Vec<ServerError> {
                 cut(name, PATH_NAME_BYTES_MAX);
             }
         }
+        // What this project refuses has a code of its own; what is left is the library's word on the document.
+        let extensions = error.extensions.get_or_insert_default();
+        if extensions.get("code").is_none() {
+            extensions.set("code", "BAD_DOCUMENT");
+            extensions.set("retryable", false);
+        }
     }
     if left_out > 0 {
         errors.push(ServerError::new(format!("{left_out} more errors were left out"), None));

@@ -45,7 +45,8 @@ fn too_large(why: String) -> ServerError {
     coded(why, "TOO_LARGE")
 }
 
-fn coded(why: String, code: &str) -> ServerError {
+/// An error with a code, of a request that no later time makes better.
+pub(crate) fn coded(why: String, code: &str) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", code);
     extensions.set("retryable", false);

@@ -51,7 +51,7 @@ pub(crate) async fn graphql(State(door): State<Arc<Door>>, request: HttpRequest)
                 Some(Ok(done)) => answer(&headers, done),
                 Some(Err(error)) => turn_away(desk, StatusCode::BAD_REQUEST, error),
                 None => {
-                    let error = ServerError::new("the gateway could not answer this request", None);
+                    let error = guard::coded("the gateway could not answer this request".into(), "INTERNAL");
                     turn_away(desk, StatusCode::INTERNAL_SERVER_ERROR, error)
                 }
             }
@@ -116,7 +116,7 @@ async fn read(headers: &HeaderMap, body: Body, wait: Duration) -> Result<Vec<u8>
 }
 
 fn no(status: StatusCode, why: String) -> (StatusCode, ServerError) {
-    (status, ServerError::new(why, None))
+    (status, guard::coded(why, "BAD_INPUT"))
 }
 
 /// Reads a request, or says with which status it is turned away.

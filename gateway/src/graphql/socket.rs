@@ -221,6 +221,9 @@ impl Session {
     }
 
     async fn init(&mut self, payload: Option<&serde_json::Value>) -> Result<(), Close> {
+        if payload.is_some_and(|payload| !payload.is_object() && !payload.is_null()) {
+            return Err(protocol::BAD_PAYLOAD);
+        }
         if let Some(caller) = Caller::of_payload(payload).map_err(|_| protocol::BAD_PRINCIPAL)? {
             self.caller = caller;
         }

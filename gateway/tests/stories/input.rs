@@ -62,3 +62,22 @@ async fn a_filter_for_what_cannot_be_is_refused() {
     socket.subscribe("e", "subscription { events(filter: {job: \"!!\"}) { name } }").await;
     assert_eq!(socket.next().await["type"], "error");
 }
+
+#[tokio::test]
+async fn every_document_that_is_refused_has_a_code() {
+    let cell = Cell::led().await;
+    let refused = [
+        "{ nope }",
+        "{",
+        "{ job { name } }",
+        "{ jobs(first: \"a\") { nodes { name } } }",
+        "query Q { ...F }",
+        "{ cell }",
+    ];
+    for document in refused {
+        let (_, answer) = cell.post(&json!({ "query": document }).to_string(), &[]).await;
+        let told: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+        let code = told["errors"][0]["extensions"]["code"].as_str();
+        assert!(matches!(code, Some("BAD_DOCUMENT" | "BAD_INPUT")), "{document}: {answer}");
+    }
+}

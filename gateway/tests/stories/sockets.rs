@@ -19,6 +19,7 @@ async fn sockets_are_closed_with_the_codes_of_the_protocol() {
         (vec![subscribe()], 4401),
         (vec![init(), subscribe(), subscribe()], 4409),
         (vec![init(), init()], 4429),
+        (vec![json!({ "type": "connection_init", "payload": [1] })], 4400),
         (vec![json!({ "type": "connection_init", "payload": { "x-quipu-principal": "a b" } })], 4400),
     ];
     for (messages, code) in cases {

@@ -22,6 +22,10 @@ fn an_id_names_the_character_that_it_may_not_hold() {
         assert!(JobId::new(text).is_err() && FrameworkId::new(text).is_err(), "{text:?}");
     }
     assert!(RoleName::new("*").is_ok() && RoleName::new("eng/search").is_ok());
+    for role in ["/", "a/", "/a", "a//b"] {
+        let refused = RoleName::new(role).expect_err(role).to_string();
+        assert_eq!(refused, format!("role name {role:?} has an empty part; a role is NAME, or NAME/NAME"));
+    }
     assert!(AgentId::new("rack1-a7.example:5051").is_ok() && Principal::new("ops@cell").is_ok());
 }
 

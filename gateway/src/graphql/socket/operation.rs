@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use async_graphql::{Response, ServerError, Value};
+use async_graphql::{Response, Value};
 use futures_util::StreamExt;
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -71,7 +71,7 @@ impl Operations {
         };
         if is_full {
             let why = format!("{OPERATIONS_PER_SOCKET_MAX} operations run on this socket, and no more may");
-            let refused = [ServerError::new(why, None)];
+            let refused = [server_error(RequestError::Busy { why })];
             let _ = self.queue.send(ToClient::Error { id: &id, payload: &refused }.to_text()).await;
             return Ok(());
         }

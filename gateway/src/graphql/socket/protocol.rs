@@ -26,6 +26,8 @@ pub const BINARY: Close = Close { code: 4400, reason: "Messages are JSON in text
 pub const MALFORMED: Close = Close { code: 4400, reason: "Invalid message received" };
 /// An identity that cannot be one.
 pub const BAD_PRINCIPAL: Close = Close { code: 4400, reason: "The principal is not legal" };
+/// A payload of `connection_init` that is none.
+pub const BAD_PAYLOAD: Close = Close { code: 4400, reason: "The payload of connection_init is a JSON object" };
 /// `subscribe` before `connection_ack`.
 pub const UNAUTHORIZED: Close = Close { code: 4401, reason: "Unauthorized" };
 /// No subprotocol that the gateway speaks.
