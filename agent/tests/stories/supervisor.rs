@@ -176,7 +176,7 @@ fn passing_the_memory_limit_is_told_from_any_other_end() {
 #[test]
 fn a_main_process_that_somebody_kills_long_after_a_child_passed_the_limit_was_not_out_of_memory() {
     let Some(layout) = layout_or_skip(Controller::Memory) else { return };
-    let script = "sh -c 'x=$(head -c 200000000 /dev/zero | tr \"\\0\" x)'; sleep 4; kill -9 $$";
+    let script = "sh -c 'x=$(head -c 200000000 /dev/zero | tr \"\\0\" x)'; sleep 8; kill -9 $$";
     let mut task = Supervised::new("killed.0").limits(layout, 0, 32).shell(script).start();
     let ended = task.ended();
     assert_eq!((ended.state, ended.end.reason), (TaskState::Failed, EndReason::Signalled), "{ended:?}");
