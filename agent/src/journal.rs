@@ -30,6 +30,8 @@ use crate::{process_tree, sandbox::TaskKey};
 const REWRITE_BYTES: u64 = 4 << 20;
 /// The space set aside behind the entries: some hundred ends and positions.
 const SPARE_BYTES: u64 = 64 << 10;
+/// Less than what is kept of a start takes.
+const START_BYTES_MIN: u64 = 32;
 /// Length and checksum before each entry.
 const HEAD_BYTES: usize = 8;
 
@@ -272,25 +274,26 @@ impl Journal {
 
     /// Puts a file with only what matters in the place of the present one.
     fn rewrite(&mut self) -> Result<(), Error> {
-        let bytes: Vec<u8> = self.essence().iter().flat_map(frame).collect();
         let draft = self.path.with_extension("draft");
-        let write = || -> io::Result<File> {
+        let write = || -> io::Result<(File, u64)> {
             let mut file = File::create(&draft)?;
+            // First, because it costs little: while the disk is full this is tried before each start.
+            allocate(&file, SPARE_BYTES + self.begun.len() as u64 * START_BYTES_MIN)?;
+            let bytes: Vec<u8> = self.essence().iter().flat_map(frame).collect();
             file.write_all(&bytes)?;
             file.sync_all()?;
             fs::rename(&draft, &self.path)?;
             self.path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())?;
-            Ok(file)
+            Ok((file, bytes.len() as u64))
         };
         match write() {
-            Ok(file) => self.file = file,
+            Ok((file, bytes)) => (self.file, self.bytes) = (file, bytes),
             Err(source) => {
                 // Half a draft would take the room that is wanted.
                 let _ = fs::remove_file(&draft);
                 return Err(self.failed("rewrite", source));
             }
         }
-        self.bytes = bytes.len() as u64;
         (self.rewritten_bytes, self.space_end) = (self.bytes, self.bytes);
         // Without it the journal is whole, too; before a start it is asked for again.
         let _ = self.set_space_aside();

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// So many starts that the space set aside for the journal does not hold what became of them.
-const MORE_THAN_FITS: usize = 1000;
+const MORE_THAN_FITS: usize = 3000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_lives_through_a_full_disk_and_starts_tasks_again_when_there_is_room() {
