@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,9 @@ use crate::cell::{
 
 /// Within which time a command that waits has said why: a second, and what a busy machine adds to it.
 const SAID_WITHIN: Duration = Duration::from_secs(15);
+/// Within which time a command has ended after a signal.
+const ENDED_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What a program says on its standard error.
 struct Said {
@@ -30,7 +33,8 @@ struct Said {
 
 impl Said {
     fn by(command: &mut Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the binary is built");
+        let mut child =
+            heeding_signals(command).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the binary is built");
         let lines = BufReader::new(child.stderr.take().expect("piped"));
         Self { child, lines }
     }
@@ -48,10 +52,42 @@ impl Said {
     /// Sends a signal and waits: the exit code, and what was said to the end.
     fn end_by(mut self, signal: Signal) -> (Option<i32>, String) {
         kill(Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")), signal).expect("it runs");
+        // A process that does not heed it must not hold the tests up for ever.
+        let status = wait_for_child(&mut self.child);
         let mut rest = String::new();
         self.lines.read_to_string(&mut rest).expect("text");
-        (self.child.wait().expect("a child of this process").code(), rest)
+        (status.code(), rest)
     }
+}
+
+/// Waits for the end of a program within a bound; then kills it, and fails.
+fn wait_for_child(child: &mut Child) -> ExitStatus {
+    let begun = Instant::now();
+    while begun.elapsed() < ENDED_WITHIN {
+        if let Some(status) = child.try_wait().expect("a child of this process") {
+            return status;
+        }
+        std::thread::park_timeout(LOOK_EVERY);
+    }
+    child.kill().expect("it runs");
+    panic!("the program did not end within {ENDED_WITHIN:?} of the signal");
+}
+
+/// The same program with the default action for these signals. Tests that run in the background may inherit that they are
+/// ignored, and the program honours that.
+fn heeding_signals(command: &Command) -> Command {
+    let mut heeding = Command::new("env");
+    heeding.arg("--default-signal=INT,TERM,HUP").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => heeding.env(name, value),
+            None => heeding.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        heeding.current_dir(directory);
+    }
+    heeding
 }
 
 fn state(cell: &Cell, job: &str) -> Value {
