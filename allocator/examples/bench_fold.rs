@@ -28,7 +28,7 @@ const TICK_MS: u64 = 1000;
 /// The log is folded this many times, always from nothing.
 const FOLDS: u32 = 5;
 /// The answer of the smoke run.
-const SMOKE_ANSWER: &str = "0bede4849c15db0f05bc7b0635ec2e6fc424cea93a004828f7823b564b4fbffe";
+const SMOKE_ANSWER: &str = "60fe2eb1457eee9ea0d5250de443fb876fa5a9d20c28109752a80832a6593d5e";
 
 /// As in the binary.
 #[global_allocator]

@@ -83,7 +83,7 @@ fn report(url: &str, number: u32) {
     let authority = url.strip_prefix("http://").expect("an address");
     let stream = TcpStream::connect(authority).expect("the gateway listens");
     stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(LINK_WAIT))).expect("a socket");
-    let link = format!("ws://{authority}{LINK_PATH}?version={VERSION}&agent={id}&identity={id}&run=1&connection=1");
+    let link = format!("ws://{authority}{LINK_PATH}?version={VERSION}&agent={id}&secret={id}&run=1&connection=1");
     let (mut socket, _) = tungstenite::client(link, stream).expect("the gateway takes links");
     let append = FromAgent::Append { request: 1, records: vec![record.into()] };
     socket.send(Message::Binary(append.encode())).expect("the link holds");
