@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!   graphql ─┐                     ┌─ submit   a command, and the cell's answer to it
-//!   link    ─┼─ Caller, question ──┼─ read     rows as of one moment
-//!   relay   ─┘                     ├─ follow   events from some place on, without gap or repeat
-//!                                  └─ output   what a task writes, wherever its agent is connected
+//!            ├─ Caller, question ──┼─ read     rows as of one moment
+//!   link    ─┘                     ├─ follow   events from some place on, without gap or repeat
+//!                                  └─ output   what a task writes, here or by relay through another gateway
 //! ```
 //!
-//! Who may ask for what, idempotency keys, deadlines and the counts of what was asked are decided here and nowhere
-//! else. Nothing below knows a protocol: no GraphQL, no HTTP.
+//! Who may ask for what, idempotency keys and the waits for the cell are decided here and nowhere else. Nothing below
+//! knows GraphQL.
 
 pub(crate) mod access;
 pub(crate) mod agent;

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// Resolves when the gateway is told to end.
+/// Resolves when the gateway is to end.
 #[derive(Clone, Debug)]
 pub(crate) struct Shutdown(pub(crate) watch::Receiver<bool>);
 

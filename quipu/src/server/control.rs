@@ -1,7 +1,7 @@
 //! What the owner of a cell's directory may ask of the control plane that runs there, and no client of the gateway may.
 //!
-//! A socket in the directory, one line of JSON each way. Whoever may write in the directory may do all of it by hand
-//! while the cell is stopped; nobody else can connect.
+//! A socket in the directory, one line of JSON each way. A user who may write in the directory can do all of it by hand
+//! while the cell is stopped; no other user can connect.
 
 use std::{
     convert::Infallible,
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::exit::{Failure, hint_of, one_line};
 
-/// How long whoever connects may take to say what he wants.
+/// How long a client may take to send its request.
 const REQUEST_WAIT: Duration = Duration::from_secs(5);
 /// How long a request may be.
 const REQUEST_BYTES_MAX: u64 = 64 * 1024;

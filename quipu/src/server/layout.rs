@@ -7,6 +7,7 @@
 //!      /signing-key   what they are signed with; whoever has it can speak for the cell
 //!      /projections   what the gateway serves; rebuilt from the log when it is deleted
 //!      /agent         the sandboxes of this machine's tasks
+//!      /agent.out     what the agent prints
 //!      /gateway-url   where the gateway listens, for the CLI
 //!      /control.pid   who runs; the agent's is in its own directory
 //!      /control.sock  where the control plane takes what only the owner of the directory may ask

@@ -56,7 +56,7 @@ impl Plane {
         let log = EmbeddedLog::open(&path, Options::default())
             .with_context(|| format!("could not open the log in {}", path.display()))?;
         // The log lets one process in, and this is the one from now on. Written before anything answers, so that
-        // `quipu down` ends whatever can be reached.
+        // `quipu down` ends every cell that can be reached.
         layout.control_pid().write(i32::try_from(std::process::id())?)?;
         let log = Arc::new(log);
         let began = log.watermarks().await?.high;

@@ -6,7 +6,8 @@ use std::{
 };
 
 /// What a generated page begins with, for people who would edit it.
-const MADE: &str = "<!-- Made from the sources by replay-tests/tests/reference; UPDATE_REFERENCE=1 writes it anew. -->";
+const MADE: &str =
+    "<!-- Made from the sources by replay-tests/tests/reference; UPDATE_REFERENCE=1 writes it again. -->";
 
 /// A page, as it has to be.
 pub struct Page {
